@@ -1,0 +1,257 @@
+"""The arguments of ``fer-sklearn``: only argparse is imported, so help is instant."""
+
+import argparse
+import re
+from importlib import import_module
+
+from .. import __version__
+
+_MAIN = """\
+examples:
+  fer-sklearn train                          the whole job on drawn faces, a minute
+  fer-sklearn train fer2013.csv              fit on Training, score on PublicTest
+  fer-sklearn evaluate runs/today fer2013.csv
+  fer-sklearn predict faces/ -o emotions.csv with the weights in the package
+  fer-sklearn COMMAND --help                 the options of one command
+
+exit status: 0 done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C
+"""
+
+_TRAIN = """\
+DATA is fer2013.csv, train.csv or icml_face_data.csv (also .gz, .xz, .zip), or a
+folder of images with one folder an emotion. Without DATA, faces are drawn.
+
+Where the file has a Usage column, Training is fitted and PublicTest is the
+validation data; PrivateTest is left alone, for one last `fer-sklearn evaluate`.
+Elsewhere a tenth of the faces is held out, equal faces on one side.
+
+RUN receives model.fer, config.json, history.csv, metrics.json and pictures.
+"""
+
+_TRAIN_EXAMPLES = """\
+examples:
+  fer-sklearn train fer2013.csv --max-time 2h
+  fer-sklearn train fer2013.csv --preset seed --epochs 5
+  fer-sklearn train faces/ --network nano --set cnn__label_smoothing=0.05
+  fer-sklearn train --resume runs/2031-01-31_12-00-00
+
+Ctrl-C ends training and keeps the best model so far; once more ends at once.
+"""
+
+_EVALUATE = """\
+Print precision and recall of each emotion, accuracy with its standard error,
+macro F1 and the calibration error. Without --usage, the PublicTest rows are
+scored where DATA has them, else all rows.
+"""
+
+_EVALUATE_EXAMPLES = """\
+examples:
+  fer-sklearn evaluate runs/today fer2013.csv --usage PrivateTest
+  fer-sklearn evaluate compact fer2013.csv --unseen-by fer2013.csv
+  fer-sklearn evaluate model.fer test_faces/ --json > metrics.json
+"""
+
+_PREDICT = """\
+Write the emotion and the probabilities of each face as csv. An input is a csv
+with a pixels column, an image file, or a folder that is searched for images.
+A file that cannot be read is reported, and the others are done.
+"""
+
+_PREDICT_EXAMPLES = """\
+examples:
+  fer-sklearn predict faces/ -o emotions.csv
+  fer-sklearn predict face.jpg other.png
+  fer-sklearn predict --model runs/today test.csv | head
+"""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text):
+    """Seconds in ``2h``, ``90m``, ``1h30m`` or ``45`` (seconds)."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text.lower())
+    if "".join(number + unit for number, unit in parts) == text.lower() and parts:
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    elif re.fullmatch(r"\d+(\.\d+)?", text):
+        seconds = float(text)
+    else:
+        seconds = 0
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time; write it as 45s, 90m, 2h or 1h30m"
+        )
+    return seconds
+
+
+def positive_int(text):
+    """A whole number from 1."""
+    if not re.fullmatch(r"\d+", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def seed(text):
+    """A whole number that seeds a 32-bit generator."""
+    if not re.fullmatch(r"\d+", text) or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not in 0 to 4294967295")
+    return int(text)
+
+
+def setting(text):
+    """``cnn__lr=0.1`` as the pair ``("cnn__lr", 0.1)``; a bare word is a string."""
+    from ast import literal_eval
+
+    name, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[a-z]\w*__\w+", name):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not STEP__PARAMETER=VALUE, such as cnn__label_smoothing=0.1"
+        )
+    try:
+        return name, literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def build_parser():
+    """The parser of ``fer-sklearn`` with all its commands.
+
+    Returns
+    -------
+    parser : argparse.ArgumentParser
+        Its namespace has ``command``, the name of the module to run.
+    """
+    parser = argparse.ArgumentParser(
+        prog="fer-sklearn",
+        description="Facial expressions from 48x48 grey-scale faces.",
+        epilog=_MAIN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"fer-sklearn {__version__}"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_predict(commands)
+    _add_inspect(commands)
+    for command in commands.choices.values():
+        command.add_argument(
+            "--debug", action="store_true", help="show the traceback of an error"
+        )
+    return parser
+
+
+def _add(commands, name, summary, description, examples):
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.\n\n{description}",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_train(commands):
+    parser = _add(
+        commands, "train", "train a classifier on faces", _TRAIN, _TRAIN_EXAMPLES
+    )
+    add = parser.add_argument
+    add("data", nargs="?", metavar="DATA", help="csv file or folder of images")
+    add("--out", metavar="RUN", help="run folder (default: runs/DATE_TIME)")
+    add("--resume", metavar="RUN", help="go on with a run that was broken off")
+    model = parser.add_argument_group("model")
+    add = model.add_argument
+    add("--network", metavar="NAME", help="compact (default), nano, large or seed")
+    add(
+        "--preset",
+        choices=["seed"],
+        help="all settings of the Keras notebook that the project started from",
+    )
+    add(
+        "--set",
+        dest="settings",
+        type=setting,
+        action="append",
+        metavar="STEP__PARAMETER=VALUE",
+        help="any parameter of the pipeline, such as cnn__label_smoothing=0.1",
+    )
+    training = parser.add_argument_group("training")
+    add = training.add_argument
+    add("--epochs", type=positive_int, metavar="N", help="passes over the faces")
+    add(
+        "--max-time",
+        type=duration,
+        metavar="TIME",
+        help="such as 45s, 90m or 2h: the schedule fits itself to it",
+    )
+    add("--batch-size", type=positive_int, metavar="N", help="faces in a batch")
+    add("--lr", type=float, metavar="RATE", help="largest learning rate")
+    add("--no-augment", action="store_true", help="train on the faces as they are")
+    add("--seed", type=seed, metavar="N", help="seed of every draw (default: 0)")
+    machine = parser.add_argument_group("machine")
+    add = machine.add_argument
+    add("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 or mps")
+    add("--precision", choices=["float32", "bfloat16"], help="of the training steps")
+    add("--threads", type=positive_int, metavar="N", help="CPU threads")
+    add("--quiet", action="store_true", help="no progress on stderr")
+
+
+def _add_evaluate(commands):
+    parser = _add(
+        commands,
+        "evaluate",
+        "score a model on labelled faces",
+        _EVALUATE,
+        _EVALUATE_EXAMPLES,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="model file, run folder or pretrained name")
+    add("data", metavar="DATA", help="csv file or folder of images")
+    add(
+        "--usage",
+        choices=["Training", "PublicTest", "PrivateTest", "all"],
+        help="rows to score, by the Usage column",
+    )
+    add(
+        "--unseen-by",
+        metavar="TRAIN",
+        help="also score the faces that do not stand in this csv or folder "
+        "(its Training rows, where it has a Usage column)",
+    )
+    add("--json", action="store_true", help="print JSON instead of tables")
+    add("--threads", type=positive_int, metavar="N", help="CPU threads")
+
+
+def _add_predict(commands):
+    parser = _add(
+        commands, "predict", "name the emotion of faces", _PREDICT, _PREDICT_EXAMPLES
+    )
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="INPUT", help="csv file, image file or folder")
+    add(
+        "--model",
+        metavar="MODEL",
+        help="model file, run folder or pretrained name (default: compact); a model "
+        "file or run folder as the first INPUT does the same",
+    )
+    add("-o", "--out", metavar="CSV", help="file to write (default: print)")
+    add("--threads", type=positive_int, metavar="N", help="CPU threads")
+    add("--quiet", action="store_true", help="no progress on stderr")
+
+
+def _add_inspect(commands):
+    parser = _add(
+        commands,
+        "inspect",
+        "show what is inside a model file",
+        "No code of the file is run, and torch is not loaded.",
+        "example:\n  fer-sklearn inspect runs/today",
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="model file, run folder or pretrained name")
+    add("--json", action="store_true", help="print the metadata as JSON")
+
+
+def command_module(name):
+    """The module that runs the command `name`, imported when it is needed."""
+    return import_module(f".{name}", __package__)

@@ -1,0 +1,70 @@
+"""Measures that scikit-learn does not have, for honest reports on classifiers."""
+
+import numpy as np
+
+__all__ = ["expected_calibration_error"]
+
+
+def expected_calibration_error(y_true, y_prob, *, labels=None, n_bins=15):
+    """How far stated probabilities are from the share of right answers.
+
+    The predictions are sorted into bins of equal width by the probability of the
+    predicted class. In each bin the mean of these probabilities is compared with
+    the accuracy; the error is the mean absolute difference, weighted by the number
+    of predictions in the bin.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True classes.
+    y_prob : array-like of shape (n_samples, n_classes)
+        Probabilities as `predict_proba` gives them, each row adding up to 1.
+    labels : array-like of shape (n_classes,), default=None
+        The class of each column, as in `classes_`. None takes the sorted classes
+        of `y_true`, which must then have one for each column.
+    n_bins : int, default=15
+        Number of bins in 0 to 1. More bins see finer faults and more noise.
+
+    Returns
+    -------
+    error : float
+        In 0 to 1; 0 means that of the answers given with probability p, a share
+        of p is right.
+
+    Raises
+    ------
+    ValueError
+        If `y_prob` has another number of rows than `y_true` or of columns than
+        there are labels, or holds values outside 0 to 1.
+
+    References
+    ----------
+    Guo, Pleiss, Sun and Weinberger (2017), On Calibration of Modern Neural
+    Networks, ICML.
+
+    Examples
+    --------
+    Two of four answers are right, all given with 0.9:
+
+    >>> from fer_sklearn.metrics import expected_calibration_error
+    >>> probabilities = [[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]]
+    >>> round(expected_calibration_error([0, 1, 1, 0], probabilities), 3)
+    0.4
+    """
+    y_true = np.asarray(y_true)
+    y_prob = np.asarray(y_prob, dtype=np.float64)
+    labels = np.unique(y_true) if labels is None else np.asarray(labels)
+    if y_prob.shape != (len(y_true), len(labels)) or len(y_true) == 0:
+        raise ValueError(
+            f"y_prob has shape {y_prob.shape}, expected {(len(y_true), len(labels))}: "
+            "a row for each of y_true (at least one) and a column for each label. "
+            "If y_true lacks a class, pass labels=classifier.classes_."
+        )
+    if not ((y_prob >= 0) & (y_prob <= 1)).all():
+        raise ValueError("y_prob must hold probabilities from 0 to 1.")
+    confidence = y_prob.max(axis=1)
+    right = labels[y_prob.argmax(axis=1)] == y_true
+    # The upper edge belongs to a bin, so that a probability of 1 has one.
+    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    gaps = np.bincount(bins, weights=confidence - right, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(y_true))
