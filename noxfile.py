@@ -1,0 +1,110 @@
+"""What CI runs. `nox` runs lint, types, tests and docs; `nox -l` lists the rest."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "docs"]
+nox.options.error_on_external_run = True
+CONSTRAINED = ("-c", "constraints.txt")
+
+
+@nox.session
+def lint(session):
+    """Ruff's rules and format."""
+    session.install(*CONSTRAINED, "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session):
+    """Types, where they are written."""
+    session.install(*CONSTRAINED, "-e", ".[all]", "mypy")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session):
+    """All tests and doctests on the pinned dependencies."""
+    session.install(*CONSTRAINED, "-e", ".[all,tests]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def tests_newest(session):
+    """All tests on the newest dependencies that pip finds."""
+    session.install("--upgrade", "-e", ".[all,tests]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(venv_backend="uv", python="3.11")
+def tests_oldest(session):
+    """All tests on the lower bounds of pyproject.toml (needs uv)."""
+    session.install("--resolution=lowest-direct", "-e", ".[all,tests]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def no_extras(session):
+    """Tests without any extra: what needs one is skipped and says so."""
+    session.install(*CONSTRAINED, "-e", ".", "pytest", "hypothesis")
+    session.run("pytest", "tests", *session.posargs)
+
+
+@nox.session
+def docs(session):
+    """The documentation, warnings as errors, without a network."""
+    session.install(*CONSTRAINED, "-e", ".[all,docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "docs", "docs/_build/html")
+
+
+@nox.session
+def packaging(session):
+    """Build, check, and run the quick start from the wheel in another folder."""
+    session.install(*CONSTRAINED, "build", "twine")
+    out = Path(session.create_tmp()).resolve() / "dist"
+    session.run("python", "-m", "build", "--outdir", str(out), silent=True)
+    wheel, sdist = max(out.glob("*.whl")), max(out.glob("*.tar.gz"))
+    session.run("twine", "check", "--strict", str(wheel), str(sdist))
+    names = session.run("python", "-m", "zipfile", "-l", str(wheel), silent=True)
+    for needed in ("py.typed", "entry_points.txt", "licenses/LICENSE"):
+        if needed not in names:
+            session.error(f"{needed} is missing in {wheel.name}")
+    if "tests/" in names:
+        session.error(f"{wheel.name} contains tests")
+    session.run("pip", "uninstall", "-y", "build", "twine", silent=True)
+    session.install(*CONSTRAINED, str(wheel))
+    readme = Path("README.md").read_text(encoding="utf-8")
+    quick_start = readme.split("```python\n")[1].split("```")[0]
+    session.chdir(session.create_tmp())
+    session.run("python", "-c", quick_start)
+    session.run("fer-sklearn", "--help")
+
+
+@nox.session
+def constraints(session):
+    """Resolve every extra and tool afresh and write constraints.txt."""
+    requires = tomllib.loads(Path("pyproject.toml").read_text())["build-system"]
+    report = Path(session.create_tmp()) / "report.json"
+    session.run(
+        *("pip", "install", "--quiet", "--dry-run", "--ignore-installed"),
+        *("--report", str(report), ".[dev]", *requires["requires"]),
+    )
+    header = [
+        line
+        for line in Path("constraints.txt").read_text().splitlines()
+        if line.startswith("#")
+    ]
+    found = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
+    pins = sorted(
+        (
+            f"{package['name']}=={package['version'].split('+')[0]}"
+            for package in found
+            if package["name"] != "fer-sklearn"
+        ),
+        key=str.lower,
+    )
+    Path("constraints.txt").write_text("\n".join([*header, *pins]) + "\n")
