@@ -1,0 +1,29 @@
+"""Faces with their emotions: FER2013 in all its forms, and drawn faces.
+
+Nothing here downloads: ``load_*`` reads files that you hold, ``make_faces`` draws.
+"""
+
+from importlib import import_module
+
+from ._emotions import EMOTIONS, emotion_label
+
+# Imported at first use: EMOTIONS alone costs no pandas and no Pillow.
+_EXPORTS = {
+    "make_faces": "_faces",
+    "write_pixel_strings": "_pixel_text",
+}
+
+__all__ = ["EMOTIONS", "emotion_label"]
+__all__ += sorted(_EXPORTS)
+
+
+def __getattr__(name):
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *_EXPORTS])
