@@ -1,0 +1,390 @@
+"""Pixel strings to arrays of grey levels, and back."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+
+from .exceptions import PixelStringError
+
+__all__ = ["PixelStringTransformer"]
+
+# Rows read at once: some 270 kB of text, which stays in a processor's cache.
+_CHUNK_ROWS = 32
+
+# Tabs, line breaks and the other ASCII blanks count as a blank.
+_BLANKS_TO_SPACE = bytes.maketrans(b"\t\n\r\v\f", b"     ")
+
+# "0 ", "17 ", "255 " padded with zero bytes, which no text contains.
+_LEVEL_TEXT = np.array([f"{level} ".encode() for level in range(256)], dtype="S4")
+
+
+class PixelStringTransformer(TransformerMixin, BaseEstimator):
+    """Read pixel strings, the form in which FER2013 holds its faces.
+
+    A pixel string is the grey levels of a face, row by row from the top left,
+    as decimal numbers with blanks between them: ``"70 80 82 72 ..."``. Every row
+    is checked (how many numbers, 0 to 255 each, nothing else in between), and the
+    error names the first bad row. Doubled or trailing blanks, tabs and line
+    breaks do no harm and are read.
+
+    The transformer learns nothing: `transform` works without `fit`.
+
+    Parameters
+    ----------
+    image_shape : tuple of two int, default=(48, 48)
+        Height and width of a face in pixels. A string holds height times width
+        numbers.
+    flatten : bool, default=False
+        Whether a face comes out as one row of grey levels, for estimators such as
+        :class:`~sklearn.decomposition.PCA` or :class:`~sklearn.svm.SVC`, instead of
+        as a picture. Only flat faces have feature names and `set_output`.
+
+    See Also
+    --------
+    RandomAffineAugmenter : The next step of the pipeline.
+    fer_sklearn.load_fer2013 : Read a file of pixel strings.
+
+    Examples
+    --------
+    >>> from fer_sklearn import PixelStringTransformer
+    >>> reader = PixelStringTransformer(image_shape=(2, 3))
+    >>> reader.fit_transform(["0 1 2 3 4 5", "250 251 252 253 254 255"])
+    array([[[  0,   1,   2],
+            [  3,   4,   5]],
+    <BLANKLINE>
+           [[250, 251, 252],
+            [253, 254, 255]]], dtype=uint8)
+
+    A bad row is named, with what to do about it:
+
+    >>> reader.fit_transform(["0 1 2 3 4 5", "0 1 2 3 4"])
+    Traceback (most recent call last):
+    ...
+    fer_sklearn.exceptions.PixelStringError: Row 1 of X has 5 grey levels, expected 6 \
+(2x3). If your faces have another size, set image_shape=(height, width).
+
+    Flat faces have names and go into any estimator:
+
+    >>> flat = PixelStringTransformer(image_shape=(2, 3), flatten=True)
+    >>> flat.fit_transform(["0 1 2 3 4 5"])
+    array([[0, 1, 2, 3, 4, 5]], dtype=uint8)
+    >>> flat.get_feature_names_out()[:4].tolist()
+    ['pixel0_0', 'pixel0_1', 'pixel0_2', 'pixel1_0']
+    """
+
+    def __init__(self, *, image_shape=(48, 48), flatten=False):
+        self.image_shape = image_shape
+        self.flatten = flatten
+
+    def fit(self, X, y=None):
+        """Check the parameters and that X is a column of faces; learn nothing.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,)
+            Pixel strings; `transform` says which forms are taken. The strings
+            themselves are read in `transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : PixelStringTransformer
+            The transformer itself.
+
+        Raises
+        ------
+        PixelStringError
+            If X is not a column of faces or has no rows, or `image_shape` is not a
+            pair of positive whole numbers.
+        """
+        self._check_image_shape()
+        _as_column(X)
+        return self
+
+    def transform(self, X):
+        """Read pixel strings into grey levels.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,), or ndarray of int of shape \
+(n_samples, height, width)
+            Pixel strings, as a list, tuple, Series, array or data frame with a
+            single column. Whole numbers of shape (n_samples, height, width), 0 to
+            255, are taken as faces that are read already.
+
+        Returns
+        -------
+        faces : ndarray of uint8 of shape (n_samples, height, width), or \
+(n_samples, height * width) with `flatten=True`
+            Grey levels from 0, black, to 255, white.
+
+        Raises
+        ------
+        PixelStringError
+            If a row is not a string of height times width whole numbers from 0 to
+            255, or X is of another form. The message names the first bad row.
+        """
+        shape = self._check_image_shape()
+        column = _as_column(X)
+        if isinstance(column, np.ndarray) and column.ndim == 3:
+            faces = _check_levels(column, shape)
+        else:
+            faces = _read(column, shape)
+        return faces.reshape(len(faces), -1) if self.flatten else faces
+
+    def inverse_transform(self, X):
+        """Write grey levels as pixel strings.
+
+        Parameters
+        ----------
+        X : ndarray of int of shape (n_samples, height, width) or \
+(n_samples, height * width)
+            Whole numbers from 0 to 255.
+
+        Returns
+        -------
+        strings : ndarray of object of shape (n_samples,)
+            A string a face, single blanks between its numbers.
+
+        Raises
+        ------
+        PixelStringError
+            If X has another shape or holds anything but whole numbers from 0 to 255.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fer_sklearn import PixelStringTransformer
+        >>> reader = PixelStringTransformer(image_shape=(2, 2))
+        >>> reader.inverse_transform(np.array([[[0, 10], [20, 255]]]))
+        array(['0 10 20 255'], dtype=object)
+        """
+        height, width = shape = self._check_image_shape()
+        X = np.asarray(X)
+        if X.ndim == 2 and X.shape[1] == height * width:
+            X = X.reshape(-1, height, width)
+        faces = _check_levels(X, shape)
+        strings = np.empty(len(faces), dtype=object)
+        for row, face in enumerate(faces):
+            text = _LEVEL_TEXT[face.ravel()].tobytes().translate(None, b"\0")
+            strings[row] = text[:-1].decode("ascii")
+        return strings
+
+    @available_if(lambda self: self.flatten)
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of flat faces.
+
+        There only with `flatten=True`: pictures have no columns to name.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of object of shape (height * width,)
+            ``"pixel3_7"`` is the eighth pixel of the fourth row.
+        """
+        height, width = self._check_image_shape()
+        names = [f"pixel{i}_{j}" for i in range(height) for j in range(width)]
+        return np.asarray(names, dtype=object)
+
+    def _check_image_shape(self):
+        shape = self.image_shape
+        if (
+            not isinstance(shape, (tuple, list))
+            or len(shape) != 2
+            or not all(isinstance(n, Integral) and n > 0 for n in shape)
+        ):
+            raise PixelStringError(
+                "image_shape must be a pair of positive whole numbers, (height, "
+                f"width) in pixels such as (48, 48), got {shape!r}."
+            )
+        return tuple(int(n) for n in shape)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _as_column(X):
+    """Give X as a 1-D sequence of what should be strings, or as a 3-D array."""
+    if isinstance(X, (str, bytes)):
+        raise PixelStringError(
+            "X is a single string. Put it into a list to read one face: [X]."
+        )
+    if hasattr(X, "iloc"):
+        X = _column_of_frame(X)
+    elif not isinstance(X, (list, tuple, np.ndarray)):
+        X = np.asarray(X) if hasattr(X, "__array__") else _as_list(X)
+    if isinstance(X, (list, tuple)) and len(X) and not _is_scalar(X[0]):
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray):
+        X = _column_of_array(X)
+    if len(X) == 0:
+        raise PixelStringError(
+            "X has 0 rows: there is no face in it, a minimum of 1 is required. "
+            "Check how X was selected."
+        )
+    return X
+
+
+def _as_list(X):
+    try:
+        return list(X)
+    except TypeError as error:
+        raise PixelStringError(
+            f"X is a {type(X).__name__}, expected a sequence of pixel strings."
+        ) from error
+
+
+def _is_scalar(value):
+    return isinstance(value, (str, bytes)) or np.ndim(value) == 0
+
+
+def _column_of_frame(X):
+    """Give a Series, or the only column of a data frame, as an array of objects."""
+    if X.ndim == 2:
+        if X.shape[1] != 1:
+            raise PixelStringError(
+                f"X is a data frame of {X.shape[1]} columns, {list(X.columns)[:5]}; "
+                "expected the single column of pixel strings. Select it, as in "
+                "X['pixels']."
+            )
+        X = X.iloc[:, 0]
+    return X.to_numpy(dtype=object)
+
+
+def _column_of_array(X):
+    if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind not in "biufc":
+        X = X[:, 0]
+    if X.ndim == 1 or (X.ndim == 3 and X.dtype.kind in "iu"):
+        return X
+    if X.ndim == 3:
+        raise PixelStringError(
+            f"X is a 3-D array of {X.dtype}; faces that are read already must be whole "
+            "numbers from 0 to 255. Scale and round them, then use .astype('uint8')."
+        )
+    raise PixelStringError(
+        f"X has shape {X.shape}, expected a 1-D sequence of pixel strings or whole "
+        "numbers of shape (n_samples, height, width). Rows of grey levels become "
+        "pictures with X.reshape(-1, height, width)."
+    )
+
+
+def _check_levels(X, image_shape):
+    """Give grey levels as uint8 after checking shape, kind and range."""
+    if X.ndim != 3 or X.shape[1:] != image_shape or X.dtype.kind not in "iu":
+        raise PixelStringError(
+            f"X is an array of {X.dtype} of shape {X.shape}, expected whole numbers of "
+            f"shape (n_samples, {image_shape[0]}, {image_shape[1]}). If your faces "
+            "have another size, set image_shape=(height, width)."
+        )
+    if X.dtype != np.uint8 and X.size:
+        bad = (X < 0) | (X > 255)
+        if bad.any():
+            row, i, j = np.argwhere(bad)[0]
+            raise PixelStringError(
+                f"Row {row} of X has the grey level {X[row, i, j]} at pixel ({i}, "
+                f"{j}), expected 0 to 255."
+            )
+    return X.astype(np.uint8, copy=False)
+
+
+def _read(column, image_shape):
+    """Read strings chunk by chunk; look for the bad row only after a failure."""
+    n_pixels = image_shape[0] * image_shape[1]
+    faces = np.empty((len(column), n_pixels), dtype=np.uint8)
+    for start in range(0, len(column), _CHUNK_ROWS):
+        rows = column[start : start + _CHUNK_ROWS]
+        rows = rows.tolist() if isinstance(rows, np.ndarray) else rows
+        out = faces[start : start + len(rows)]
+        if not _read_fast(rows, out):
+            for offset, text in enumerate(rows):
+                out[offset] = _read_row(text, start + offset, image_shape)
+    return faces.reshape(-1, *image_shape)
+
+
+def _read_fast(rows, out):
+    """Read rows into `out`; give False where anything is out of the ordinary.
+
+    Works on all characters at once. The number that ends at a character is this
+    digit, ten times the digit before it and a hundred times the one before that; a
+    number ends where a blank follows.
+    """
+    try:
+        # Two blanks in front: every character has two before it.
+        text = ("  " + " ".join(rows) + " ").encode("ascii")
+    except (TypeError, UnicodeEncodeError):
+        return False
+    codes = np.frombuffer(text.translate(_BLANKS_TO_SPACE), dtype=np.uint8)
+    digits = codes - 48
+    is_digit = digits < 10
+    if not (is_digit | (codes == 32)).all():
+        return False
+    digits *= is_digit
+    two = is_digit[1:] & is_digit[:-1]
+    # Four digits in a row are two pairs of digits at a distance of two.
+    hundreds = digits[:-2] * two[1:]
+    low = digits[1:-1] * 10 + digits[2:]
+    levels = hundreds * 100 + low
+    # Beyond 255 a sum goes round to less than its last two digits.
+    if (two[2:] & two[:-2]).any() or hundreds.max() > 2 or (levels < low).any():
+        return False
+    ends = np.flatnonzero(is_digit[2:-1] & ~is_digit[3:])
+    if len(ends) != out.size:
+        return False
+    ends_of_row = ends.reshape(out.shape)
+    stops = np.cumsum([len(text) + 1 for text in rows])
+    if (ends_of_row[:, -1] >= stops).any() or (
+        ends_of_row[1:, 0] < stops[:-1]
+    ).any():
+        return False
+    levels.take(ends_of_row, out=out, mode="clip")
+    return True
+
+
+def _read_row(text, row, image_shape):
+    """Read one string as `int` would, or say what is wrong with it."""
+    height, width = image_shape
+    if not isinstance(text, str):
+        raise PixelStringError(
+            f"Row {row} of X is {_shown(text)} of type {type(text).__name__}, expected "
+            "a string of grey levels. Drop or fill missing rows first."
+        )
+    words = text.split()
+    for position, word in enumerate(words):
+        number = word.lstrip("0") or "0"
+        if not (word.isascii() and word.isdigit()) or len(number) > 3:
+            break
+        if int(number) > 255:
+            break
+    else:
+        if len(words) != height * width:
+            raise PixelStringError(
+                f"Row {row} of X has {len(words)} grey levels, expected "
+                f"{height * width} ({height}x{width}). If your faces have another "
+                "size, set image_shape=(height, width)."
+            )
+        return [int(word.lstrip("0") or "0") for word in words]
+    raise PixelStringError(
+        f"Row {row} of X has {_shown(word)} as grey level {position}, expected a whole "
+        "number from 0 to 255 in plain digits. Correct or drop this row."
+    )
+
+
+def _shown(value):
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
