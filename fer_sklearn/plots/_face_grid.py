@@ -1,0 +1,251 @@
+"""Faces in a grid, with their labels and predictions."""
+
+import numpy as np
+
+from ..exceptions import FERError
+from ._inputs import as_faces, check_lengths, name_labels, predict_proba, take
+from ._mosaic import Mosaic, check_columns
+from ._style import BLUE, VERMILLION, percent
+
+RIGHT, WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
+
+
+class FaceGridDisplay:
+    r"""Faces side by side, each with its label and prediction beneath.
+
+    A right prediction has a blue frame and a check mark, a wrong one a vermillion
+    frame and a cross. Build it with `from_faces`, `from_predictions` or
+    `from_estimator`.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_faces, height, width), dtype uint8
+        Grey levels, 0 to 255.
+    y_true : sequence of str of length n_faces, default=None
+        Names of the labels, written first.
+    y_pred : sequence of str of length n_faces, default=None
+        Names of the predictions, written second.
+    confidence : array-like of shape (n_faces,), default=None
+        Probabilities of the predictions, 0 to 1.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with all the faces.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    pictures_ : list of matplotlib AxesImage
+        The faces.
+    texts_ : list of matplotlib Text
+        The captions.
+
+    See Also
+    --------
+    MistakesDisplay : The mistakes that a model is most sure of.
+
+    Examples
+    --------
+    >>> from fer_sklearn import make_faces
+    >>> from fer_sklearn.plots import FaceGridDisplay
+    >>> faces = make_faces(14, image_size=16, random_state=0)
+    >>> display = FaceGridDisplay.from_faces(faces.data, faces.target)
+    >>> display.images.shape
+    (14, 16, 16)
+    >>> FaceGridDisplay.from_predictions(
+    ...     faces.data, ["sad"] * 14, ["sad", "fear"] * 7, confidence=[0.9] * 14
+    ... ).texts_[1].get_text()
+    'sad\n✗ fear 90%'
+    """
+
+    def __init__(self, images, *, y_true=None, y_pred=None, confidence=None):
+        self.images = images
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.confidence = confidence
+
+    @classmethod
+    def from_faces(
+        cls, X, y=None, *, n_faces=28, n_columns=None, display_labels=None, ax=None
+    ):
+        """Draw faces as they are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,) or (n_samples, height, width)
+            Pixel strings, an array of grey levels, or AugmentedImages, of which one
+            draw is shown.
+        y : array-like of shape (n_samples,), default=None
+            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+        n_faces : int, default=28
+            Number of faces: the first ones. Shuffle `X` for others.
+        n_columns : int, default=None
+            Number of faces beside each other; None means 7.
+        display_labels : sequence of str, default=None
+            Names of the sorted distinct labels, for labels that are no emotions.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+
+        Returns
+        -------
+        FaceGridDisplay
+            The display with the faces, drawn.
+
+        Raises
+        ------
+        FERError
+            If `X` and `y` have another length or hold no faces or labels.
+        """
+        check_lengths(X=X, y=y)
+        n_faces = _check_n_faces(n_faces)
+        images = as_faces(take(X, slice(n_faces)))
+        names = None
+        if y is not None:
+            (names,), _ = name_labels(y, display_labels=display_labels)
+            names = names[:n_faces]
+        return cls(images, y_true=names).plot(ax, n_columns=n_columns)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y=None, *, n_faces=28, **kwargs):
+        """Predict and draw faces.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted classifier or pipeline. With `predict_proba`, the probabilities
+            are written as well.
+        X : array-like of shape (n_samples,) or (n_samples, height, width)
+            Pixel strings or an array of grey levels, as `estimator` takes them.
+        y : array-like of shape (n_samples,), default=None
+            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+        n_faces : int, default=28
+            Number of faces: the first ones. No others are predicted.
+        **kwargs : dict
+            Passed to `from_predictions`.
+
+        Returns
+        -------
+        FaceGridDisplay
+            The display with the faces, drawn.
+        """
+        check_lengths(X=X, y=y)
+        n_faces = _check_n_faces(n_faces)
+        X = take(X, slice(n_faces))
+        y = None if y is None else np.asarray(y)[:n_faces]
+        confidence = None
+        if hasattr(estimator, "predict_proba"):
+            y_prob, classes = predict_proba(estimator, X)
+            y_pred, confidence = classes[y_prob.argmax(axis=1)], y_prob.max(axis=1)
+        else:
+            y_pred = estimator.predict(X)
+        return cls.from_predictions(
+            X, y, y_pred, confidence=confidence, n_faces=n_faces, **kwargs
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X,
+        y_true,
+        y_pred,
+        *,
+        confidence=None,
+        n_faces=28,
+        n_columns=None,
+        display_labels=None,
+        ax=None,
+    ):
+        """Draw faces with predictions that are there already.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,) or (n_samples, height, width)
+            Pixel strings or an array of grey levels.
+        y_true : array-like of shape (n_samples,) or None
+            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+        y_pred : array-like of shape (n_samples,)
+            Predicted emotions.
+        confidence : array-like of shape (n_samples,), default=None
+            Probabilities of the predictions, 0 to 1.
+        n_faces : int, default=28
+            Number of faces: the first ones.
+        n_columns : int, default=None
+            Number of faces beside each other; None means 7.
+        display_labels : sequence of str, default=None
+            Names of the sorted distinct labels, for labels that are no emotions.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+
+        Returns
+        -------
+        FaceGridDisplay
+            The display with the faces, drawn.
+
+        Raises
+        ------
+        FERError
+            If the columns have other lengths or hold no faces or labels.
+        """
+        check_lengths(X=X, y_true=y_true, y_pred=y_pred, confidence=confidence)
+        n_faces = _check_n_faces(n_faces)
+        columns = [y_pred] if y_true is None else [y_pred, y_true]
+        names, _ = name_labels(*columns, display_labels=display_labels)
+        return cls(
+            as_faces(take(X, slice(n_faces))),
+            y_true=None if y_true is None else names[1][:n_faces],
+            y_pred=names[0][:n_faces],
+            confidence=None if confidence is None else np.asarray(confidence)[:n_faces],
+        ).plot(ax, n_columns=n_columns)
+
+    def plot(self, ax=None, *, n_columns=None):
+        """Draw the faces.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        n_columns : int, default=None
+            Number of faces beside each other; None means 7.
+
+        Returns
+        -------
+        FaceGridDisplay
+            The display itself.
+        """
+        captions = [self._caption(i) for i in range(len(self.images))]
+        n_columns = check_columns(n_columns, default=7)
+        mosaic = Mosaic(ax, len(self.images), n_columns, captions)
+        drawn = [
+            mosaic.draw(i, image, caption, frame=self._frame(i))
+            for i, (image, caption) in enumerate(
+                zip(self.images, captions, strict=True)
+            )
+        ]
+        mosaic.finish()
+        self.figure_, self.ax_ = mosaic.figure, mosaic.ax
+        self.pictures_ = [picture for picture, _ in drawn]
+        self.texts_ = [text for _, text in drawn]
+        return self
+
+    def _caption(self, i):
+        lines = [] if self.y_true is None else [str(self.y_true[i])]
+        if self.y_pred is not None:
+            words = [] if self.y_true is None else [RIGHT if self._right(i) else WRONG]
+            words.append(str(self.y_pred[i]))
+            if self.confidence is not None:
+                words.append(percent(self.confidence[i]))
+            lines.append(" ".join(words))
+        return "\n".join(lines)
+
+    def _right(self, i):
+        return self.y_true[i] == self.y_pred[i]
+
+    def _frame(self, i):
+        if self.y_true is None or self.y_pred is None:
+            return None
+        return BLUE if self._right(i) else VERMILLION
+
+
+def _check_n_faces(n_faces):
+    if not isinstance(n_faces, int | np.integer) or n_faces < 1:
+        raise FERError(f"n_faces is {n_faces!r}, expected a whole number from 1.")
+    return int(n_faces)

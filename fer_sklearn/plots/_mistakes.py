@@ -1,0 +1,220 @@
+"""The mistakes that a model is most sure of."""
+
+import numpy as np
+
+from ..exceptions import FERError
+from ._inputs import (
+    as_faces,
+    check_lengths,
+    check_prob,
+    name_labels,
+    predict_proba,
+    take,
+)
+from ._mosaic import Mosaic, check_columns
+from ._style import FONT_SIZE, get_axes, percent
+
+
+class MistakesDisplay:
+    """The faces that are mistaken with the highest probability.
+
+    Among them are the wrong labels of FER2013, of which there are many, pictures that
+    are no faces, and the model's true weaknesses. The row number is written beneath, so
+    that each can be looked up. Build it with `from_estimator` or `from_predictions`.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_faces, height, width), dtype uint8
+        Grey levels, 0 to 255, the surest mistake first.
+    indices : array-like of shape (n_faces,)
+        Their rows in `X`, from 0.
+    y_true, y_pred : sequence of str of length n_faces
+        Names of the labels and of the predictions.
+    confidence : array-like of shape (n_faces,)
+        Probabilities of the predictions, 0 to 1.
+    n_mistakes, n_samples : int
+        How many mistakes there are in all, among how many faces.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with all the faces.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+    pictures_ : list of matplotlib AxesImage
+        The faces.
+    texts_ : list of matplotlib Text
+        The captions: prediction, label, row.
+
+    See Also
+    --------
+    FaceGridDisplay : Any faces, right and wrong.
+    plot_calibration : Whether the probabilities are right on the whole.
+
+    Examples
+    --------
+    >>> from fer_sklearn import make_faces
+    >>> from fer_sklearn.plots import MistakesDisplay
+    >>> faces = make_faces(3, image_size=16, random_state=0)
+    >>> display = MistakesDisplay.from_predictions(
+    ...     faces.data,
+    ...     ["happy", "sad", "sad"],
+    ...     [[0.6, 0.4], [0.9, 0.1], [0.7, 0.3]],
+    ...     labels=["happy", "sad"],
+    ... )
+    >>> display.indices, display.confidence
+    (array([1, 2]), array([0.9, 0.7]))
+    """
+
+    def __init__(
+        self, images, *, indices, y_true, y_pred, confidence, n_mistakes, n_samples
+    ):
+        self.images = images
+        self.indices = indices
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.confidence = confidence
+        self.n_mistakes = n_mistakes
+        self.n_samples = n_samples
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, **kwargs):
+        """Predict all faces and draw the surest mistakes.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted classifier or pipeline with `predict_proba`.
+        X : array-like of shape (n_samples,) or (n_samples, height, width)
+            Pixel strings or an array of grey levels, as `estimator` takes them.
+        y : array-like of shape (n_samples,)
+            Their emotions.
+        **kwargs : dict
+            Passed to `from_predictions`.
+
+        Returns
+        -------
+        MistakesDisplay
+            The display with the mistakes, drawn.
+
+        Raises
+        ------
+        FERError
+            If `estimator` has no `predict_proba`, or as in `from_predictions`.
+        """
+        y_prob, classes = predict_proba(estimator, X)
+        return cls.from_predictions(X, y, y_prob, labels=classes, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X,
+        y_true,
+        y_prob,
+        *,
+        labels=None,
+        n_faces=14,
+        n_columns=None,
+        display_labels=None,
+        ax=None,
+    ):
+        """Draw the surest mistakes among predictions that are there already.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples,) or (n_samples, height, width)
+            Pixel strings or an array of grey levels.
+        y_true : array-like of shape (n_samples,)
+            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+        y_prob : array-like of shape (n_samples, n_classes)
+            Probabilities, 0 to 1, as `predict_proba` gives them.
+        labels : array-like of shape (n_classes,), default=None
+            The columns' classes, ``estimator.classes_``; None means 0 to 6.
+        n_faces : int, default=14
+            Largest number of mistakes to draw.
+        n_columns : int, default=None
+            Number of faces beside each other; None means 7.
+        display_labels : sequence of str, default=None
+            Names of `labels`, for labels that are no emotions.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+
+        Returns
+        -------
+        MistakesDisplay
+            The display with the mistakes, drawn.
+
+        Raises
+        ------
+        FERError
+            If the columns have other lengths, or `y_prob` other columns than `labels`
+            or values outside of 0 to 1.
+        """
+        if not isinstance(n_faces, int | np.integer) or n_faces < 1:
+            raise FERError(f"n_faces is {n_faces!r}, expected a whole number from 1.")
+        check_lengths(X=X, y_true=y_true, y_prob=y_prob)
+        y_prob, labels = check_prob(y_prob, labels)
+        predicted = labels[y_prob.argmax(axis=1)]
+        (true, predicted), _ = name_labels(
+            y_true, predicted, classes=labels, display_labels=display_labels
+        )
+        confidence = y_prob.max(axis=1)
+        wrong = np.flatnonzero(true != predicted)
+        surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:n_faces]
+        return cls(
+            as_faces(take(X, surest)) if len(surest) else np.empty((0, 1, 1), np.uint8),
+            indices=surest,
+            y_true=true[surest],
+            y_pred=predicted[surest],
+            confidence=confidence[surest],
+            n_mistakes=len(wrong),
+            n_samples=len(true),
+        ).plot(ax, n_columns=n_columns)
+
+    def plot(self, ax=None, *, n_columns=None):
+        """Draw the faces.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        n_columns : int, default=None
+            Number of faces beside each other; None means 7.
+
+        Returns
+        -------
+        MistakesDisplay
+            The display itself.
+        """
+        n_columns = check_columns(n_columns, default=7)
+        if len(self.images) == 0:
+            return self._plot_nothing(ax)
+        captions = [
+            f"{said} {percent(sure)}\nlabel: {true}\nrow {row}"
+            for said, sure, true, row in zip(
+                self.y_pred, self.confidence, self.y_true, self.indices, strict=True
+            )
+        ]
+        mosaic = Mosaic(ax, len(self.images), n_columns, captions, extra_height=0.3)
+        drawn = [
+            mosaic.draw(i, image, caption)
+            for i, (image, caption) in enumerate(
+                zip(self.images, captions, strict=True)
+            )
+        ]
+        mosaic.finish(
+            f"the surest of {self.n_mistakes:,} mistakes in {self.n_samples:,} faces"
+        )
+        self.figure_, self.ax_ = mosaic.figure, mosaic.ax
+        self.pictures_ = [picture for picture, _ in drawn]
+        self.texts_ = [text for _, text in drawn]
+        return self
+
+    def _plot_nothing(self, ax):
+        self.figure_, self.ax_ = get_axes(ax, height=1, width=5)
+        self.ax_.set_axis_off()
+        self.ax_.set_title(
+            f"no mistakes in {self.n_samples:,} faces", fontsize=FONT_SIZE
+        )
+        self.pictures_, self.texts_ = [], []
+        return self
