@@ -348,9 +348,7 @@ def _read_fast(rows, out):
         return False
     ends_of_row = ends.reshape(out.shape)
     stops = np.cumsum([len(text) + 1 for text in rows])
-    if (ends_of_row[:, -1] >= stops).any() or (
-        ends_of_row[1:, 0] < stops[:-1]
-    ).any():
+    if (ends_of_row[:, -1] >= stops).any() or (ends_of_row[1:, 0] < stops[:-1]).any():
         return False
     levels.take(ends_of_row, out=out, mode="clip")
     return True
@@ -365,24 +363,26 @@ def _read_row(text, row, image_shape):
             "a string of grey levels. Drop or fill missing rows first."
         )
     words = text.split()
-    for position, word in enumerate(words):
-        number = word.lstrip("0") or "0"
-        if not (word.isascii() and word.isdigit()) or len(number) > 3:
-            break
-        if int(number) > 255:
-            break
-    else:
-        if len(words) != height * width:
-            raise PixelStringError(
-                f"Row {row} of X has {len(words)} grey levels, expected "
-                f"{height * width} ({height}x{width}). If your faces have another "
-                "size, set image_shape=(height, width)."
-            )
-        return [int(word.lstrip("0") or "0") for word in words]
-    raise PixelStringError(
-        f"Row {row} of X has {_shown(word)} as grey level {position}, expected a whole "
-        "number from 0 to 255 in plain digits. Correct or drop this row."
-    )
+    bad = next((word for word in words if not _is_level(word)), None)
+    if bad is not None:
+        raise PixelStringError(
+            f"Row {row} of X has {_shown(bad)} as grey level {words.index(bad)}, "
+            "expected a whole number from 0 to 255 in plain digits. Correct or drop "
+            "this row."
+        )
+    if len(words) != height * width:
+        raise PixelStringError(
+            f"Row {row} of X has {len(words)} grey levels, expected {height * width} "
+            f"({height}x{width}). If your faces have another size, set "
+            "image_shape=(height, width)."
+        )
+    return [int(word.lstrip("0") or "0") for word in words]
+
+
+def _is_level(word):
+    # Zeros in front are harmless; thousands of them are more than int() takes.
+    number = word.lstrip("0") or "0"
+    return word.isascii() and word.isdigit() and len(number) <= 3 and int(number) <= 255
 
 
 def _shown(value):

@@ -1,0 +1,343 @@
+"""Random variations of training images."""
+
+from numbers import Integral, Real
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
+
+from ._augmented_images import AugmentedImages
+from ._image_ops import FILL_MODES
+from .exceptions import FERError
+
+__all__ = ["RandomAffineAugmenter"]
+
+# In this order of preference: what is neither becomes float32, not float64.
+_DTYPES = [np.float32, np.uint8, np.float64]
+
+
+class RandomAffineAugmenter(
+    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Show a network its training faces turned, shifted, zoomed, mirrored, ever anew.
+
+    `fit_transform`, which a pipeline calls in `fit`, returns a lazy
+    :class:`~fer_sklearn._augmented_images.AugmentedImages`: the classifier asks it
+    for new variations in every epoch, and `np.asarray` makes one variation for any
+    other estimator. `transform`, which a pipeline calls in `predict`, returns the
+    images as they are.
+
+    Names and meanings are those of Keras' ``ImageDataGenerator``. All of an image's
+    changes are combined into one affine map and one interpolation, as by
+    :func:`scipy.ndimage.affine_transform`.
+
+    Parameters
+    ----------
+    rotation_range : float, default=15
+        Largest rotation in degrees, to either side.
+    width_shift_range : float, default=0.1
+        Largest horizontal shift as a fraction of the width, to either side.
+    height_shift_range : float, default=0.1
+        Largest vertical shift as a fraction of the height, to either side.
+    shear_range : float, default=8
+        Largest shear angle in degrees, to either side.
+    zoom_range : float or pair of float, default=0.15
+        Range of the zoom factor: a fraction z stands for (1 - z, 1 + z). Height and
+        width have factors of their own. A face appears larger below 1, smaller above.
+    horizontal_flip : bool, default=True
+        Whether half of the images, at random, are mirrored left to right.
+    fill_mode : {"nearest", "constant", "reflect", "wrap"}, default="nearest"
+        What is seen beyond the edges: the edge's own pixels (``aaaa|abcd|dddd``),
+        `cval` (``kkkk|abcd|kkkk``), the mirror image (``dcba|abcd|dcba``) or the image
+        again (``abcd|abcd|abcd``).
+    cval : float, default=0.0
+        Grey level beyond the edges with `fill_mode="constant"`.
+    interpolation_order : int, default=1
+        Order of the spline between pixels: 0 takes the nearest pixel, 1 is linear, 3
+        is cubic, sharper and several times slower. At most 5.
+    erasing_probability : float, default=0.25
+        Share of the images in which a rectangle is painted over with a grey level
+        of the image, so that no part of a face decides alone. 0 turns it off.
+    erasing_scale : pair of float, default=(0.02, 0.2)
+        Smallest and largest area of the rectangle as a fraction of the image.
+    erasing_ratio : pair of float, default=(0.3, 3.3)
+        Smallest and largest height of the rectangle divided by its width.
+    n_jobs : int, default=None
+        Threads that a draw runs on; None means 1, -1 all processors. The images are the
+        same whatever it is.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draws. An int gives the same images in every fit.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of two int
+        Height and width of the images in pixels.
+    n_features_in_ : int
+        Pixels in an image.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns, where X was a data frame.
+
+    See Also
+    --------
+    PixelStringTransformer : The step before.
+    FERClassifier : The step after, which asks for fresh draws in every epoch.
+
+    Notes
+    -----
+    A draw depends on the seed, the epoch and the row of the image alone. The
+    rectangles follow Zhong et al. [1]_.
+
+    The settings of the classic Keras scripts for FER2013 are
+    ``RandomAffineAugmenter(rotation_range=15, width_shift_range=0.15,
+    height_shift_range=0.15, shear_range=0.15, zoom_range=0.15,
+    erasing_probability=0)``; note that Keras has read 0.15 as degrees.
+
+    References
+    ----------
+    .. [1] Z. Zhong, L. Zheng, G. Kang, S. Li and Y. Yang, "Random Erasing Data
+       Augmentation", AAAI 2020.
+
+    Examples
+    --------
+    >>> from fer_sklearn import PixelStringTransformer, RandomAffineAugmenter
+    >>> from fer_sklearn import make_faces
+    >>> faces = make_faces(8, image_size=16, random_state=0)
+    >>> images = PixelStringTransformer(image_shape=(16, 16)).transform(faces.data)
+    >>> augmenter = RandomAffineAugmenter(rotation_range=10, random_state=0)
+    >>> view = augmenter.fit_transform(images)
+    >>> view.draw([0, 1, 2], epoch=5).shape
+    (3, 16, 16)
+
+    Nothing is augmented where predictions are made:
+
+    >>> bool((augmenter.transform(images) == images).all())
+    True
+    """
+
+    _parameter_constraints = {
+        "rotation_range": [Interval(Real, 0, 180, closed="both")],
+        "width_shift_range": [Interval(Real, 0, 1, closed="left")],
+        "height_shift_range": [Interval(Real, 0, 1, closed="left")],
+        "shear_range": [Interval(Real, 0, 90, closed="left")],
+        "zoom_range": [Interval(Real, 0, 1, closed="left"), tuple, list],
+        "horizontal_flip": ["boolean"],
+        "fill_mode": [StrOptions(set(FILL_MODES))],
+        "cval": [Interval(Real, None, None, closed="neither")],
+        "interpolation_order": [Interval(Integral, 0, 5, closed="both")],
+        "erasing_probability": [Interval(Real, 0, 1, closed="both")],
+        "erasing_scale": [tuple, list],
+        "erasing_ratio": [tuple, list],
+        "n_jobs": [None, Integral],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        rotation_range=15,
+        width_shift_range=0.1,
+        height_shift_range=0.1,
+        shear_range=8,
+        zoom_range=0.15,
+        horizontal_flip=True,
+        fill_mode="nearest",
+        cval=0.0,
+        interpolation_order=1,
+        erasing_probability=0.25,
+        erasing_scale=(0.02, 0.2),
+        erasing_ratio=(0.3, 3.3),
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.rotation_range = rotation_range
+        self.width_shift_range = width_shift_range
+        self.height_shift_range = height_shift_range
+        self.shear_range = shear_range
+        self.zoom_range = zoom_range
+        self.horizontal_flip = horizontal_flip
+        self.fill_mode = fill_mode
+        self.cval = cval
+        self.interpolation_order = interpolation_order
+        self.erasing_probability = erasing_probability
+        self.erasing_scale = erasing_scale
+        self.erasing_ratio = erasing_ratio
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Check the parameters and learn the size of the images.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, height, width) or (n_samples, n_features)
+            Images as grey levels of uint8, float32 or float64; others become float32.
+            Rows of features are square images where their number is a square, and
+            images of one row otherwise.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : RandomAffineAugmenter
+            The fitted augmenter.
+
+        Raises
+        ------
+        FERError
+            If a pair of bounds is not a pair or out of order.
+        ValueError
+            If X is not an array of finite numbers with rows, or a parameter is out of
+            its range.
+        """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Give a view of X that is augmented anew in every epoch.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, height, width) or (n_samples, n_features)
+            Training images, as in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        view : AugmentedImages of shape (n_samples, height, width) or \
+(n_samples, n_features)
+            The images, with a method `draw(indices, epoch)`; `np.asarray` draws once.
+        """
+        X = self._fit(X)
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        return AugmentedImages(
+            X,
+            image_shape=self.image_shape_,
+            settings=self._settings(),
+            seed=seed,
+            n_threads=_n_threads(self.n_jobs),
+        )
+
+    def transform(self, X):
+        """Give the images as they are: only training images are augmented.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, height, width) or (n_samples, n_features)
+            Images of the size seen in `fit`.
+
+        Returns
+        -------
+        X : ndarray of the same shape
+            The same images.
+
+        Raises
+        ------
+        FERError
+            If the images have another size than those seen in `fit`.
+        """
+        check_is_fitted(self)
+        return self._check_images(X, reset=False)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns that come out: those that went in.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (n_features_in_,), default=None
+            Names of the columns of X; None takes those seen in `fit`, or x0, x1, ...
+
+        Returns
+        -------
+        names : ndarray of object of shape (n_features_in_,)
+            The names.
+        """
+        check_is_fitted(self)
+        return _check_feature_names_in(self, input_features)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X):
+        self._settings()
+        return self._check_images(X, reset=True)
+
+    def _check_images(self, X, *, reset):
+        if isinstance(X, AugmentedImages):
+            X = X.images
+        elif not hasattr(X, "ndim"):
+            X = np.asarray(X)
+        if X.ndim == 3:
+            X = check_array(X, dtype=_DTYPES, allow_nd=True, estimator=self)
+            image_shape = X.shape[1:]
+            if reset:
+                self.n_features_in_ = image_shape[0] * image_shape[1]
+        else:
+            X = validate_data(self, X, dtype=_DTYPES, reset=reset)
+            image_shape = _image_shape(X.shape[1])
+        if reset:
+            self.image_shape_ = image_shape
+        elif image_shape != self.image_shape_ and X.ndim == 3:
+            raise FERError(
+                f"X has images of {image_shape[0]}x{image_shape[1]} pixels, but "
+                f"{type(self).__name__} was fitted on {self.image_shape_[0]}x"
+                f"{self.image_shape_[1]}. Bring them to that size first."
+            )
+        return X
+
+    def _settings(self):
+        zoom = self.zoom_range
+        if isinstance(zoom, Real):
+            zoom = (1 - zoom, 1 + zoom)
+        names = (
+            "rotation_range",
+            "width_shift_range",
+            "height_shift_range",
+            "shear_range",
+            "horizontal_flip",
+            "fill_mode",
+            "cval",
+            "interpolation_order",
+            "erasing_probability",
+        )
+        return {name: getattr(self, name) for name in names} | {
+            "zoom_range": _check_pair(zoom, "zoom_range"),
+            "erasing_scale": _check_pair(self.erasing_scale, "erasing_scale", most=1),
+            "erasing_ratio": _check_pair(self.erasing_ratio, "erasing_ratio"),
+        }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _check_pair(pair, name, most=np.inf):
+    """Give a (low, high) pair as floats, after checking 0 < low <= high <= most."""
+    if len(pair) != 2 or not all(isinstance(bound, Real) for bound in pair):
+        raise FERError(f"{name} must be a pair of numbers (low, high), got {pair!r}.")
+    low, high = (float(bound) for bound in pair)
+    if not 0 < low <= high <= most or not np.isfinite(high):
+        bound = "" if most == np.inf else f" <= {most}"
+        raise FERError(f"{name} must have 0 < low <= high{bound}, got {pair!r}.")
+    return low, high
+
+
+def _image_shape(n_features):
+    side = round(n_features**0.5)
+    return (side, side) if side * side == n_features else (1, n_features)
+
+
+def _n_threads(n_jobs):
+    if n_jobs is None:
+        return 1
+    if n_jobs == 0:
+        raise FERError("n_jobs must be None, a number of threads or negative, got 0.")
+    return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)

@@ -1,0 +1,248 @@
+"""A lazy, re-drawable view of augmented images."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from ._image_ops import affine_maps, erase, erasing_boxes, warp
+
+__all__ = ["AugmentedImages"]
+
+# Random numbers an image: rotation, two shifts, shear, two zooms, flip, and for the
+# erased rectangle whether, area, aspect, row, column and the pixel that colours it.
+_N_NUMBERS = 13
+
+
+class AugmentedImages:
+    """Images of which every epoch sees another random variation.
+
+    This is what :class:`~fer_sklearn.RandomAffineAugmenter` returns from
+    `fit_transform`. It looks like an array (`len`, `shape`, `dtype`, indexing), holds
+    the original images, and makes augmented ones when `draw` asks for them. What is
+    drawn depends on the seed, the epoch and the image's row number alone: neither the
+    size or order of batches nor the number of threads or worker processes changes it.
+
+    Indexing with a slice, an array or a mask gives a smaller view whose images keep
+    their row numbers, so a split of the view sees the same draws. An integer index and
+    `np.asarray` give pictures, drawn for epoch 0.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width) or (n_images, n_pixels)
+        The original images.
+    image_shape : tuple of two int
+        Height and width in pixels.
+    settings : dict
+        The parameters of the augmenter.
+    seed : int
+        The seed of all draws.
+    n_threads : int, default=1
+        Threads that a draw runs on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fer_sklearn import PixelStringTransformer, RandomAffineAugmenter
+    >>> from fer_sklearn import make_faces
+    >>> faces = make_faces(6, image_size=16, random_state=0)
+    >>> images = PixelStringTransformer(image_shape=(16, 16)).transform(faces.data)
+    >>> view = RandomAffineAugmenter(random_state=0).fit_transform(images)
+    >>> view
+    <AugmentedImages: 6 images of 16x16, uint8>
+
+    The same image in two epochs, and the same draw from a part of the view:
+
+    >>> first, second = view.draw([4], epoch=0), view.draw([4], epoch=1)
+    >>> np.array_equal(first, second)
+    False
+    >>> np.array_equal(first, view[3:].draw([1], epoch=0))
+    True
+    """
+
+    def __init__(self, images, *, image_shape, settings, seed, n_threads=1):
+        self._images = images
+        # Positions in _images of this view's images; None stands for all of them.
+        self._positions = None
+        # Row numbers that the draws depend on; None stands for the positions.
+        self._row_numbers = None
+        self.image_shape = tuple(image_shape)
+        self.settings = settings
+        self.seed = seed
+        self.n_threads = n_threads
+        self._drawn = (None, None)
+
+    @property
+    def images(self):
+        """The original images, as an array of this view's shape."""
+        if self._positions is None:
+            return self._images
+        return self._images[self._positions]
+
+    @property
+    def rows(self):
+        """Row number of each image in the array that was augmented."""
+        positions = self._positions
+        if positions is None:
+            positions = np.arange(len(self._images))
+        return positions if self._row_numbers is None else self._row_numbers[positions]
+
+    @property
+    def dtype(self):
+        """Dtype of the images, drawn or original."""
+        return self._images.dtype
+
+    @property
+    def shape(self):
+        """Shape of the images as one array."""
+        return (len(self), *self._images.shape[1:])
+
+    @property
+    def ndim(self):
+        """Number of dimensions of the images as one array."""
+        return self._images.ndim
+
+    def __len__(self):
+        return len(self._images if self._positions is None else self._positions)
+
+    def __repr__(self):
+        size = "x".join(map(str, self.image_shape))
+        return f"<AugmentedImages: {len(self)} images of {size}, {self.dtype}>"
+
+    def draw(self, indices=None, epoch=0):
+        """Draw augmented images.
+
+        Parameters
+        ----------
+        indices : array-like of int of shape (n_drawn,), default=None
+            Which images of this view, in any order; None draws all.
+        epoch : int, default=0
+            Each epoch has draws of its own.
+
+        Returns
+        -------
+        drawn : ndarray of shape (n_drawn, ...) of this view's dtype
+            A new array.
+        """
+        if indices is None:
+            indices = np.arange(len(self))
+        positions = np.asarray(indices, dtype=np.intp)
+        if self._positions is not None:
+            positions = self._positions[positions]
+        images = self._images[positions].reshape(-1, *self.image_shape)
+        rows = positions if self._row_numbers is None else self._row_numbers[positions]
+        maps, boxes, pixels = (part[rows] for part in self._transformations(epoch))
+        out = np.empty_like(images)
+
+        def apply(part):
+            warp(
+                images[part],
+                maps[part],
+                order=self.settings["interpolation_order"],
+                fill_mode=self.settings["fill_mode"],
+                cval=self.settings["cval"],
+                out=out[part],
+            )
+            erase(out[part], boxes[part], pixels[part])
+
+        _run(apply, len(images), self.n_threads)
+        return out.reshape(-1, *self._images.shape[1:])
+
+    def _transformations(self, epoch):
+        """Draw what happens to every row in an epoch, once an epoch."""
+        drawn_epoch, drawn = self._drawn
+        if drawn_epoch != epoch:
+            if self._row_numbers is None:
+                n_rows = len(self._images)
+            else:
+                n_rows = int(self._row_numbers.max(initial=-1)) + 1
+            drawn = _transformations(
+                self.seed, epoch, n_rows, self.settings, self.image_shape
+            )
+            self._drawn = (epoch, drawn)
+        return drawn
+
+    def __getitem__(self, key):
+        # scikit-learn writes array[rows, ...].
+        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+            key = key[0]
+        if isinstance(key, tuple):
+            return np.asarray(self)[key]
+        if isinstance(key, (int, np.integer)):
+            position = range(len(self))[key]
+            return self.draw([position])[0]
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        positions = self._positions
+        if positions is None:
+            positions = np.arange(len(self._images))
+        if isinstance(key, list) and not key:
+            key = slice(0)
+        view._positions = positions[key]
+        return view
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("Augmented images are drawn: they cannot be had uncopied.")
+        drawn = self.draw()
+        return drawn if dtype is None else drawn.astype(dtype, copy=False)
+
+    def __getstate__(self):
+        # Only this view's own images travel, and draws are made again.
+        state = self.__dict__.copy()
+        state["_drawn"] = (None, None)
+        if self._positions is not None:
+            state["_images"] = self.images
+            state["_row_numbers"] = self.rows
+            state["_positions"] = None
+        return state
+
+
+def _transformations(seed, epoch, n_rows, settings, image_shape):
+    """Draw maps, boxes and colouring pixels for the rows 0 to n_rows - 1.
+
+    The table of random numbers is filled row by row, so a row's numbers do not
+    depend on how many follow.
+    """
+    bits = np.random.Philox(np.random.SeedSequence([seed, epoch]))
+    u = np.random.Generator(bits).random((n_rows, _N_NUMBERS), dtype=np.float32).T
+    height, width = image_shape
+    low, high = settings["zoom_range"]
+    maps = affine_maps(
+        rotation=(2 * u[0] - 1) * settings["rotation_range"],
+        row_shift=(2 * u[1] - 1) * settings["height_shift_range"] * height,
+        column_shift=(2 * u[2] - 1) * settings["width_shift_range"] * width,
+        shear=(2 * u[3] - 1) * settings["shear_range"],
+        zoom=low + u[4:6].T * (high - low),
+        flip=(u[6] < 0.5) & settings["horizontal_flip"],
+        image_shape=image_shape,
+    ).astype(np.float32)
+    scale, ratio = settings["erasing_scale"], np.log(settings["erasing_ratio"])
+    boxes = erasing_boxes(
+        area=scale[0] + u[8] * (scale[1] - scale[0]),
+        aspect=np.exp(ratio[0] + u[9] * (ratio[1] - ratio[0])),
+        row=u[10],
+        column=u[11],
+        image_shape=image_shape,
+    )
+    boxes[u[7] >= settings["erasing_probability"]] = 0
+    pixels = (np.minimum(u[12], 1 - 1e-6) * (height * width)).astype(np.intp)
+    return maps, boxes, pixels
+
+
+def _run(apply, n_items, n_threads):
+    """Call `apply` on slices of range(n_items), on threads if there are several."""
+    if n_threads == 1 or n_items < 2 * n_threads:
+        apply(slice(0, n_items))
+        return
+    edges = np.linspace(0, n_items, n_threads + 1).astype(int).tolist()
+    parts = [slice(*pair) for pair in pairwise(edges)]
+    list(_thread_pool(n_threads, os.getpid()).map(apply, parts))
+
+
+@lru_cache(maxsize=4)
+def _thread_pool(n_threads, process):
+    # Threads do not survive a fork, so a forked worker process makes its own.
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="augment")

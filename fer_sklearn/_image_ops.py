@@ -1,0 +1,251 @@
+"""Batches of grey-scale images under affine maps, in scipy.ndimage's conventions.
+
+Pure functions of arrays: no random draws, no state. Images have the shape
+(n_images, height, width). An affine map takes the (row, column) of an output pixel
+to a place in the input image, as in :func:`scipy.ndimage.affine_transform`.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+__all__ = ["FILL_MODES", "affine_maps", "erase", "erasing_boxes", "warp"]
+
+# Keras' words for what lies outside of an image, and scipy's for the same.
+FILL_MODES = {
+    "nearest": "nearest",
+    "constant": "constant",
+    "reflect": "reflect",
+    "wrap": "grid-wrap",
+}
+
+# Images worked on at once: their arrays of floats stay in a processor's cache.
+_CHUNK_PIXELS = 16 * 48 * 48
+
+# Rounding in float32 must not push a pixel over the edge.
+_EDGE_TOLERANCE = 1e-3
+
+
+def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_shape):
+    """Combine rotation, shift, shear, zoom and flip into one map an image.
+
+    The formulas and their order are those of Keras' ``ImageDataGenerator``: about
+    the centre of the image, an output pixel is mirrored, zoomed, sheared, shifted
+    and rotated to find its place in the input.
+
+    Parameters
+    ----------
+    rotation : ndarray of shape (n_images,)
+        Angle in degrees.
+    row_shift, column_shift : ndarray of shape (n_images,)
+        Shift in pixels.
+    shear : ndarray of shape (n_images,)
+        Shear angle in degrees.
+    zoom : ndarray of shape (n_images, 2)
+        Factor on rows and on columns; below 1 the image appears larger.
+    flip : ndarray of bool of shape (n_images,)
+        Whether the image is mirrored left to right.
+    image_shape : tuple of two int
+        Height and width in pixels.
+
+    Returns
+    -------
+    maps : ndarray of float64 of shape (n_images, 2, 3)
+        ``maps[:, :, :2]`` is the matrix and ``maps[:, :, 2]`` the offset of
+        :func:`scipy.ndimage.affine_transform`.
+    """
+    theta, phi = np.deg2rad(rotation), np.deg2rad(shear)
+    mirror = np.where(flip, -1.0, 1.0)
+    maps = np.empty((len(theta), 2, 3))
+    # Rotation times shear: the sheared axis is turned by the sum of both angles.
+    maps[:, 0, 0] = np.cos(theta) * zoom[:, 0]
+    maps[:, 1, 0] = np.sin(theta) * zoom[:, 0]
+    maps[:, 0, 1] = -np.sin(theta + phi) * zoom[:, 1] * mirror
+    maps[:, 1, 1] = np.cos(theta + phi) * zoom[:, 1] * mirror
+    centre = (np.asarray(image_shape) - 1) / 2
+    maps[:, 0, 2] = np.cos(theta) * row_shift - np.sin(theta) * column_shift
+    maps[:, 1, 2] = np.sin(theta) * row_shift + np.cos(theta) * column_shift
+    maps[:, :, 2] += centre - maps[:, :, :2] @ centre
+    return maps
+
+
+def warp(images, maps, *, order=1, fill_mode="nearest", cval=0.0, out=None):
+    """Apply an affine map of its own to each image, with one interpolation.
+
+    The result is that of :func:`scipy.ndimage.affine_transform` image by image. Order
+    1 has a kernel of its own here, which does many images at once in a third to a
+    quarter of the time; the other orders call scipy.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width)
+        Grey levels, of any real dtype.
+    maps : ndarray of shape (n_images, 2, 3)
+        Matrix and offset for each image, from `affine_maps`.
+    order : int, default=1
+        Order of the spline, 0 (nearest pixel) to 5; 1 is linear.
+    fill_mode : {"nearest", "constant", "reflect", "wrap"}, default="nearest"
+        What is seen outside of the image: the nearest pixel of its edge, `cval`, its
+        mirror image or its repetition.
+    cval : float, default=0.0
+        Grey level outside of the image with `fill_mode="constant"`.
+    out : ndarray of the shape and dtype of images, default=None
+        Where the result goes.
+
+    Returns
+    -------
+    out : ndarray of the shape and dtype of images
+        The images after their maps; whole numbers are rounded.
+    """
+    if out is None:
+        out = np.empty_like(images)
+    if order != 1:
+        _warp_by_scipy(images, maps, order, fill_mode, cval, out)
+        return out
+    step = max(1, _CHUNK_PIXELS // (images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), step):
+        chunk = slice(start, start + step)
+        _warp_linear(images[chunk], maps[chunk], fill_mode, cval, out[chunk])
+    return out
+
+
+def _warp_by_scipy(images, maps, order, fill_mode, cval, out):
+    for image, affine, result in zip(images, maps, out, strict=True):
+        ndimage.affine_transform(
+            image,
+            affine[:, :2],
+            affine[:, 2],
+            output=result,
+            order=order,
+            mode=FILL_MODES[fill_mode],
+            cval=cval,
+        )
+
+
+def _warp_linear(images, maps, fill_mode, cval, out):
+    dtype = np.float64 if images.dtype == np.float64 else np.float32
+    maps = maps.astype(dtype)
+    rows, columns = (_coordinates(maps[:, axis], images.shape[1:]) for axis in (0, 1))
+    outside = None
+    if fill_mode == "constant":
+        outside = _is_outside(rows, images.shape[1])
+        outside |= _is_outside(columns, images.shape[2])
+    elif fill_mode == "wrap":
+        # One more row and column, in which the image begins again.
+        images = np.pad(images, ((0, 0), (0, 1), (0, 1)), mode="wrap")
+    _fold(rows, out.shape[1], fill_mode)
+    _fold(columns, out.shape[2], fill_mode)
+    result = _interpolate(images.astype(dtype), rows, columns)
+    if outside is not None:
+        result[outside] = cval
+    if out.dtype.kind in "iu":
+        np.rint(result, out=result)
+    np.copyto(out, result, casting="unsafe")
+
+
+def _coordinates(coefficients, image_shape):
+    """Give a coordinate in the input for every output pixel of every image."""
+    height, width = image_shape
+    dtype = coefficients.dtype
+    by_row = coefficients[:, :1] * np.arange(height, dtype=dtype)
+    by_row += coefficients[:, 2:]
+    by_column = coefficients[:, 1:2] * np.arange(width, dtype=dtype)
+    return by_row[:, :, None] + by_column[:, None, :]
+
+
+def _is_outside(coordinates, size):
+    low, high = -_EDGE_TOLERANCE, size - 1 + _EDGE_TOLERANCE
+    return (coordinates < low) | (coordinates > high)
+
+
+def _fold(coordinates, size, fill_mode):
+    """Bring coordinates into the image, in place."""
+    if fill_mode == "wrap":
+        np.mod(coordinates, size, out=coordinates)
+        # A tiny negative number modulo size is rounded to size itself.
+        np.minimum(coordinates, size, out=coordinates)
+        return
+    if fill_mode == "reflect":
+        coordinates += 0.5
+        np.mod(coordinates, 2 * size, out=coordinates)
+        np.minimum(coordinates, 2 * size - coordinates, out=coordinates)
+        coordinates -= 0.5
+    np.clip(coordinates, 0, size - 1, out=coordinates)
+
+
+def _interpolate(images, rows, columns):
+    """Interpolate linearly between the four pixels around each place."""
+    n_images, height, width = images.shape
+    top, left = rows.astype(np.intp), columns.astype(np.intp)
+    rows -= top
+    columns -= left
+    # Where the neighbour lies beyond the image, its weight is exactly zero: any pixel
+    # serves, and "clip" keeps the last one in bounds.
+    at = top
+    at *= width
+    at += left
+    at += (np.arange(n_images) * (height * width))[:, None, None]
+    pixels = images.reshape(-1)
+    upper = _between(pixels, at, columns)
+    at += width
+    lower = _between(pixels, at, columns)
+    lower -= upper
+    lower *= rows
+    upper += lower
+    return upper
+
+
+def _between(pixels, at, weight):
+    """Interpolate between the pixels at `at` and the ones right of them."""
+    here = pixels.take(at, mode="clip")
+    step = pixels[1:].take(at, mode="clip") if len(pixels) > 1 else here.copy()
+    step -= here
+    step *= weight
+    here += step
+    return here
+
+
+def erasing_boxes(*, area, aspect, row, column, image_shape):
+    """Place rectangles in images, after Zhong et al. (2020), "Random erasing".
+
+    Parameters
+    ----------
+    area : ndarray of shape (n_images,)
+        Area of the rectangle as a fraction of the image.
+    aspect : ndarray of shape (n_images,)
+        Height divided by width.
+    row, column : ndarray of shape (n_images,)
+        Where it lies among the places where it fits, from 0, top or left, to 1.
+    image_shape : tuple of two int
+        Height and width in pixels.
+
+    Returns
+    -------
+    boxes : ndarray of intp of shape (n_images, 4)
+        Top, bottom, left and right of each rectangle, as in
+        ``image[top:bottom, left:right]``.
+    """
+    height, width = image_shape
+    pixels = area * (height * width)
+    tall = np.clip(np.rint(np.sqrt(pixels * aspect)), 1, height)
+    wide = np.clip(np.rint(np.sqrt(pixels / aspect)), 1, width)
+    top = np.floor(np.minimum(row, 1 - 1e-6) * (height - tall + 1))
+    left = np.floor(np.minimum(column, 1 - 1e-6) * (width - wide + 1))
+    return np.stack([top, top + tall, left, left + wide], axis=1).astype(np.intp)
+
+
+def erase(images, boxes, pixels):
+    """Fill a rectangle of each image with a grey level of that image, in place.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width)
+        Images, changed in place.
+    boxes : ndarray of int of shape (n_images, 4)
+        Top, bottom, left and right; a box without area leaves its image alone.
+    pixels : ndarray of int of shape (n_images,)
+        Which pixel, counted row by row, lends its grey level.
+    """
+    for index in np.flatnonzero(boxes[:, 1] > boxes[:, 0]):
+        top, bottom, left, right = boxes[index].tolist()
+        image = images[index]
+        image[top:bottom, left:right] = image.flat[pixels[index]]
