@@ -1,0 +1,51 @@
+"""
+Quick start
+===========
+
+Pixel strings go in, emotions come out: fit a pipeline, score it, look at what it says.
+"""
+
+# %%
+# FER2013 holds a face as a string of grey levels, "70 80 82 ...". `make_faces` draws
+# faces in the same form, so that everything here runs without a file; with the real
+# file it is `load_fer2013`.
+import os
+
+from fer_sklearn import load_fer2013, make_faces, make_fer_pipeline
+
+path = os.environ.get("FER2013_CSV")
+if path:
+    train = load_fer2013(path, usage="Training")
+    test = load_fer2013(path, usage="PublicTest")
+    X_train, y_train = train.data, train.target
+    X_test, y_test = test.data, test.target
+else:
+    X, y = make_faces(1400, random_state=0, return_X_y=True)
+    X_train, y_train, X_test, y_test = X[:1120], y[:1120], X[1120:], y[1120:]
+
+X_train[0][:40]
+
+# %%
+# The pipeline reads the strings, augments the faces while it trains, and trains a
+# small convolutional network. It is an ordinary scikit-learn pipeline.
+pipe = make_fer_pipeline(network="nano", max_epochs=8, random_state=0)
+pipe.fit(X_train, y_train)
+
+# %%
+# On faces that it has not seen:
+print(f"accuracy {pipe.score(X_test, y_test):.3f}")
+
+# %%
+# Probabilities come in the order of ``classes_``, which are FER2013's own numbers;
+# ``EMOTIONS`` names them.
+from fer_sklearn import EMOTIONS
+
+probabilities = pipe.predict_proba(X_test[:3])
+for row in probabilities:
+    print(dict(zip(EMOTIONS, row.round(2).tolist(), strict=True)))
+
+# %%
+# And the first faces with what was predicted for them:
+from fer_sklearn.plots import FaceGridDisplay
+
+_ = FaceGridDisplay.from_estimator(pipe, X_test, y_test, n_faces=21)

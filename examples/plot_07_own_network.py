@@ -1,0 +1,62 @@
+"""
+A network of one's own
+======================
+
+Any `torch.nn.Module` from ``(batch, 1, height, width)`` to logits can be the network,
+and its constructor's arguments can be searched over.
+"""
+
+# %%
+import os
+
+from torch import nn
+
+from fer_sklearn import load_fer2013, make_faces, make_fer_pipeline
+
+# %%
+# The classifier passes the number of classes and what stands in ``network_params``.
+# Faces arrive normalised, so the network contains nothing but the network.
+
+
+class TwoConvolutions(nn.Module):
+    """Two convolutions and a mean over the face."""
+
+    def __init__(self, n_classes, width=16):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, width, 5, stride=2, padding=2),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.BatchNorm2d(2 * width),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(3),
+            nn.Flatten(),
+            nn.Linear(18 * width, n_classes),
+        )
+
+    def forward(self, faces):
+        return self.layers(faces)
+
+
+# %%
+path = os.environ.get("FER2013_CSV")
+if path:
+    faces = load_fer2013(path, usage="PublicTest")
+else:
+    faces = make_faces(1050, random_state=0)
+half = len(faces.data) // 2
+for width in (8, 32):
+    pipe = make_fer_pipeline(
+        network=TwoConvolutions,
+        network_params={"width": width},
+        max_epochs=10,
+        random_state=0,
+    )
+    pipe.fit(faces.data[:half], faces.target[:half])
+    accuracy = pipe.score(faces.data[half:], faces.target[half:])
+    print(f"width {width:2d}: accuracy {accuracy:.3f}")
+
+# %%
+# The trained module is inside the skorch net, for whoever wants to look into it.
+pipe["cnn"].net_.module_
