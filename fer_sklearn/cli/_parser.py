@@ -8,11 +8,11 @@ from .. import __version__
 
 _MAIN = """\
 examples:
-  fer-sklearn train                          the whole job on drawn faces, a minute
-  fer-sklearn train fer2013.csv              fit on Training, score on PublicTest
-  fer-sklearn evaluate runs/today fer2013.csv
-  fer-sklearn predict faces/ -o emotions.csv with the weights in the package
-  fer-sklearn COMMAND --help                 the options of one command
+  fer-sklearn train                            all of it on drawn faces, a minute
+  fer-sklearn train fer2013.csv                fit on Training, score on PublicTest
+  fer-sklearn evaluate runs/today fer2013.csv  what the model of that run is worth
+  fer-sklearn predict faces/ -o emotions.csv   with the weights in the package
+  fer-sklearn COMMAND --help                   the options of one command
 
 exit status: 0 done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C
 """
@@ -64,6 +64,24 @@ examples:
   fer-sklearn predict --model runs/today test.csv | head
 """
 
+_SERVE = """\
+A page at the address shows the emotions of a photo or of the camera; programs
+send pictures to /predict, and /openapi.json says how. Needs the extra [serve];
+with the extra [photos], faces are searched for in the pictures.
+
+Without a token everybody who reaches the address can use it. The environment
+variable FER_SKLEARN_TOKEN sets one without showing it in the list of processes.
+SIGTERM and Ctrl-C stop it after what was accepted is answered.
+"""
+
+_SERVE_EXAMPLES = """\
+examples:
+  fer-sklearn serve
+  fer-sklearn serve runs/today --port 9000
+  FER_SKLEARN_TOKEN=... fer-sklearn serve --host 0.0.0.0
+  curl -F files=@photo.jpg http://127.0.0.1:8000/predict
+"""
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -90,6 +108,13 @@ def positive_int(text):
     return int(text)
 
 
+def port(text):
+    """Check that `text` is a port from 0 to 65535, and give the number."""
+    if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
 def seed(text):
     """A whole number that seeds a 32-bit generator."""
     if not re.fullmatch(r"\d+", text) or int(text) >= 2**32:
@@ -98,18 +123,12 @@ def seed(text):
 
 
 def setting(text):
-    """``cnn__lr=0.1`` as the pair ``("cnn__lr", 0.1)``; a bare word is a string."""
-    from ast import literal_eval
-
-    name, equals, value = text.partition("=")
-    if not equals or not re.fullmatch(r"[a-z]\w*__\w+", name):
+    """Check that `text` is ``STEP__PARAMETER=VALUE``; it is parsed later."""
+    if not re.fullmatch(r"[a-z]\w*__\w+=.*", text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not STEP__PARAMETER=VALUE, such as cnn__label_smoothing=0.1"
         )
-    try:
-        return name, literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
+    return text
 
 
 def build_parser():
@@ -134,6 +153,7 @@ def build_parser():
     _add_evaluate(commands)
     _add_predict(commands)
     _add_inspect(commands)
+    _add_serve(commands)
     for command in commands.choices.values():
         command.add_argument(
             "--debug", action="store_true", help="show the traceback of an error"
@@ -160,14 +180,15 @@ def _add_train(commands):
     add("--out", metavar="RUN", help="run folder (default: runs/DATE_TIME)")
     add("--resume", metavar="RUN", help="go on with a run that was broken off")
     model = parser.add_argument_group("model")
-    add = model.add_argument
+    either = model.add_mutually_exclusive_group()
+    add = either.add_argument
     add("--network", metavar="NAME", help="compact (default), nano, large or seed")
     add(
         "--preset",
         choices=["seed"],
         help="all settings of the Keras notebook that the project started from",
     )
-    add(
+    model.add_argument(
         "--set",
         dest="settings",
         type=setting,
@@ -250,6 +271,47 @@ def _add_inspect(commands):
     add = parser.add_argument
     add("model", metavar="MODEL", help="model file, run folder or pretrained name")
     add("--json", action="store_true", help="print the metadata as JSON")
+
+
+def _add_serve(commands):
+    parser = _add(
+        commands, "serve", "answer over HTTP, with a page", _SERVE, _SERVE_EXAMPLES
+    )
+    add = parser.add_argument
+    add(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="model file, run folder or pretrained name (default: compact)",
+    )
+    add("--host", default="127.0.0.1", metavar="NAME", help="default: 127.0.0.1")
+    add("--port", type=port, default=8000, metavar="N", help="default: 8000")
+    add("--token", metavar="TOKEN", help="ask for it (default: $FER_SKLEARN_TOKEN)")
+    add(
+        "--no-detection",
+        action="store_true",
+        help="take each picture as a face; search for none",
+    )
+    limits = parser.add_argument_group("limits of a request")
+    add = limits.add_argument
+    add(
+        "--max-body",
+        type=positive_int,
+        default=20,
+        metavar="MIB",
+        help="largest body (default: 20)",
+    )
+    add(
+        "--max-files",
+        type=positive_int,
+        default=64,
+        metavar="N",
+        help="most pictures (default: 64)",
+    )
+    machine = parser.add_argument_group("machine")
+    add = machine.add_argument
+    add("--threads", type=positive_int, metavar="N", help="CPU threads of the model")
+    add("--quiet", action="store_true", help="log no requests")
 
 
 def command_module(name):

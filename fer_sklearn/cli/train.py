@@ -1,0 +1,204 @@
+"""``fer-sklearn train``: from faces to a run folder with a model."""
+
+import os
+import sys
+import warnings
+from ast import literal_eval
+
+import numpy as np
+
+from .. import __version__
+from .._persistence import save_model
+from .._pipeline import make_fer_pipeline, make_seed_pipeline
+from ..exceptions import FERError, MissingExtraError
+from ..model_selection import train_test_split_faces
+from ._labelled import draw_faces, read_faces
+from ._models import use_threads
+from ._pictures import draw_pictures
+from ._progress import BestOnInterrupt, Progress
+from ._report import class_names, format_report, score
+from ._run_folder import RunFolder
+
+_OPTIONS = (
+    "network preset settings epochs max_time batch_size lr no_augment seed device "
+    "precision threads"
+).split()
+
+
+def run(args):
+    """Train, score, and fill the run folder.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With the options of ``fer-sklearn train``.
+
+    Returns
+    -------
+    status : int
+        0, or 130 if Ctrl-C ended the training early.
+    """
+    earlier = _earlier_run(args)
+    config = earlier.config if earlier else make_config(args)
+    options = config["options"]
+    use_threads(options["threads"])
+    pipe = build_pipeline(options, drawn=config["data"] is None)
+    train, valid = read_data(config, pipe)
+    folder = earlier or RunFolder.create(args.out, config)
+    say = _silence if args.quiet else _say
+    say(f"{len(train)} faces to train on, {len(valid)} to validate, in {folder.path}")
+    try:
+        fit(pipe, train, valid, folder, quiet=args.quiet)
+    except BaseException:
+        folder.discard()  # nothing came of it
+        raise
+    return finish(pipe, train, valid, folder, say)
+
+
+def _say(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def _silence(line):
+    pass
+
+
+def _earlier_run(args):
+    """The run that ``--resume`` names; its settings are taken as they were."""
+    if args.resume is None:
+        return None
+    given = [name for name in (*_OPTIONS, "data", "out") if getattr(args, name)]
+    if given:
+        flags = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise FERError(
+            f"--resume takes data and settings from the run's config.json; leave out "
+            f"{flags.replace('--data', 'DATA').replace('--settings', '--set')}."
+        )
+    folder = RunFolder.open(args.resume)
+    if folder.finished:
+        raise FERError(
+            f"{folder.path} is finished: its model is {folder.model}. To train on with "
+            "other settings, start a new run."
+        )
+    return folder
+
+
+def make_config(args):
+    """Everything that makes this run, as ``config.json`` keeps it."""
+    options = {name: getattr(args, name) for name in _OPTIONS}
+    if options["seed"] is None:
+        options["seed"] = 0
+    data = None if args.data is None else os.path.abspath(args.data)
+    return {"fer_sklearn": __version__, "data": data, "options": options}
+
+
+def build_pipeline(options, *, drawn=False):
+    """The unfitted pipeline that the options describe, its parameters checked."""
+    make = make_fer_pipeline if options["preset"] is None else make_seed_pipeline
+    defaults = _DRAWN if drawn else {}
+    given = {
+        parameter: options[name]
+        for name, parameter in _PARAMETERS.items()
+        if options[name] is not None
+    }
+    pipe = make(random_state=options["seed"], **{**defaults, **given})
+    if options["no_augment"]:
+        pipe.steps = [step for step in pipe.steps if step[0] != "augment"]
+    pipe.set_params(**dict(map(parse_setting, options["settings"] or [])))
+    pipe["cnn"]._validate_params()  # now, not after seconds of reading
+    return pipe
+
+
+_PARAMETERS = {
+    "network": "network",
+    "epochs": "max_epochs",
+    "max_time": "max_time",
+    "batch_size": "batch_size",
+    "lr": "lr",
+    "device": "device",
+    "precision": "precision",
+}
+# A minute on two cores, and the expressions are learnt.
+_DRAWN = {"max_epochs": 8}
+_N_DRAWN = 2100
+
+
+def parse_setting(text):
+    """``cnn__lr=0.1`` as the pair ``("cnn__lr", 0.1)``; a bare word is a string."""
+    name, _, value = text.partition("=")
+    try:
+        return name, literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def read_data(config, pipe):
+    """Faces to fit and faces to validate on.
+
+    Returns
+    -------
+    train, valid : LabelledFaces
+    """
+    shape = pipe["pixels"].image_shape
+    seed = config["options"]["seed"]
+    if config["data"] is None:
+        return _hold_out(draw_faces(_N_DRAWN, shape, seed), seed)
+    faces = read_faces(config["data"], shape)
+    if faces.uses() >= {"Training", "PublicTest"}:
+        return [faces[faces.usage == use] for use in ("Training", "PublicTest")]
+    if "Training" in faces.uses():
+        faces = faces[faces.usage == "Training"]
+    return _hold_out(faces, seed)
+
+
+def _hold_out(faces, seed):
+    """Hold a tenth out, each emotion's share kept and copies on one side."""
+    rows = np.arange(len(faces))
+    train, valid = train_test_split_faces(
+        faces.images, rows, test_size=0.1, random_state=seed
+    )
+    return faces[train], faces[valid]
+
+
+def fit(pipe, train, valid, folder, *, quiet=False):
+    """Fit, with a checkpoint in the run folder and progress on standard error."""
+    cnn = pipe["cnn"]
+    callbacks = [*(cnn.callbacks or []), ("best_on_interrupt", BestOnInterrupt())]
+    if not quiet:
+        planned = None if cnn.max_time else cnn.max_epochs
+        callbacks.append(("progress", Progress(planned)))
+    pipe.set_params(cnn__callbacks=callbacks, cnn__checkpoint=str(folder.checkpoint))
+    with warnings.catch_warnings():
+        # `finish` says it in its own words.
+        warnings.filterwarnings("ignore", "Training interrupted by user")
+        pipe.fit(
+            train.images, train.target, cnn__X_val=valid.images, cnn__y_val=valid.target
+        )
+    # The model will be used elsewhere than it was trained.
+    pipe.set_params(cnn__callbacks=None, cnn__checkpoint=None)
+
+
+def finish(pipe, train, valid, folder, say):
+    """Fill the run folder, the model first, and print what the model is worth."""
+    cnn = pipe["cnn"]
+    interrupted = cnn.stop_reason_ == "interrupt"
+    if interrupted:
+        say("stopped by Ctrl-C: saving the best model so far (once more ends at once)")
+    save_model(pipe, folder.model)
+    folder.write_table("history.csv", cnn.history_)
+    y_prob = pipe.predict_proba(valid.images)
+    names = class_names(pipe.classes_)
+    metrics = score(valid.names, y_prob, names)
+    training = {"epochs": cnn.n_iter_, "stop_reason": cnn.stop_reason_}
+    folder.write_json("metrics.json", {**training, **metrics})
+    print(format_report(metrics, f"{len(valid)} validation faces"))
+    print(f"model              {folder.model}", flush=True)
+    try:
+        draw_pictures(folder, pipe, train, valid.names, y_prob, names)
+    except MissingExtraError as error:
+        say(f"no pictures: {error}")
+    if interrupted:
+        say(f"to go on: fer-sklearn train --resume {folder.path}")
+        return 130
+    folder.checkpoint.unlink(missing_ok=True)
+    return 0

@@ -1,0 +1,90 @@
+"""Exit codes and what goes to standard error, whatever the command."""
+
+import os
+import subprocess
+import sys
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+from fer_sklearn.cli import _parser, main
+from fer_sklearn.exceptions import FERError
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Let ``fer-sklearn inspect MODEL`` run a function of the test's own."""
+
+    def use(function):
+        module = SimpleNamespace(run=function)
+        monkeypatch.setattr(_parser, "command_module", lambda name: module)
+
+    return use
+
+
+def _raise(error):
+    def run(args):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (FERError("Row 3\nis bad."), "Row 3 is bad."),
+        (FileNotFoundError(2, "No such file", "a.csv"), "a.csv: No such file"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (TypeError("a fault"), "TypeError: a fault (--debug shows where)"),
+        (ValueError(), "ValueError:  (--debug shows where)"),
+    ],
+)
+def test_a_failure_is_one_line_and_exit_status_1(command, capsys, error, line):
+    command(_raise(error))
+    assert main(["inspect", "x"]) == 1
+    assert capsys.readouterr() == ("", f"fer-sklearn: error: {line}\n")
+
+
+def test_debug_shows_the_traceback(command):
+    command(_raise(FERError("Row 3 is bad.")))
+    with pytest.raises(FERError, match=r"Row 3"):
+        main(["inspect", "x", "--debug"])
+
+
+def test_ctrl_c_exits_with_130(command, capsys):
+    command(_raise(KeyboardInterrupt()))
+    assert main(["inspect", "x"]) == 130
+    assert capsys.readouterr().err == "fer-sklearn: stopped by Ctrl-C\n"
+
+
+def test_warnings_are_lines_without_source_code(command, capsys):
+    def run(args):
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("the model is of another version", stacklevel=1)
+        return 0
+
+    command(run)
+    assert main(["inspect", "x"]) == 0
+    expected = "fer-sklearn: warning: the model is of another version\n"
+    assert capsys.readouterr().err == expected
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_closed_pipe_is_no_error():
+    code = (
+        "import sys, types, fer_sklearn.cli._parser as parser;"
+        "run = lambda args: [print('line') for _ in range(10**6)];"
+        "parser.command_module = lambda name: types.SimpleNamespace(run=run);"
+        "from fer_sklearn.cli import main; sys.exit(main(['inspect', 'x']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 141
+    assert error == b""
