@@ -1,0 +1,114 @@
+// The camera: frame after frame to the service, one at a time.
+
+import { predict } from "./api.js";
+
+const PAUSE = 120; // Milliseconds between an answer and the next frame.
+const WIDEST = 800; // Pixels; more costs time and finds no more faces.
+
+export class Camera {
+  /**
+   * @param video element that shows the picture
+   * @param square whether only the middle is sent, where nobody searches for faces
+   * @param show called with each answer and whether the picture is mirrored
+   * @param fail called with an error that ends it
+   */
+  constructor(video, { square, show, fail }) {
+    Object.assign(this, { video, square, show, fail });
+    this.facing = "user";
+    this.canvas = document.createElement("canvas");
+  }
+
+  async start() {
+    if (!navigator.mediaDevices?.getUserMedia) {
+      throw new Error("Browsers give the camera only to pages from https or from " +
+        "localhost. Choose a photo instead.");
+    }
+    this.stopped = new AbortController();
+    const { signal } = this.stopped;
+    const stream = await this.open();
+    if (signal.aborted) return end(stream);
+    this.stream = stream;
+    this.video.srcObject = stream;
+    const track = stream.getVideoTracks()[0];
+    track.addEventListener("ended", () => this.fail(new Error("The camera was taken away.")));
+    this.mirrored = (track.getSettings().facingMode ?? this.facing) === "user";
+    this.video.classList.toggle("mirrored", this.mirrored);
+    await this.video.play();
+    this.run(signal);
+  }
+
+  async open() {
+    try {
+      return await navigator.mediaDevices.getUserMedia({
+        audio: false, video: { facingMode: this.facing, width: { ideal: 1280 } },
+      });
+    } catch (error) {
+      const why = {
+        NotAllowedError: "The camera was not allowed. Allow it in the browser, or choose a photo.",
+        NotFoundError: "There is no camera here. Choose a photo instead.",
+        NotReadableError: "The camera is in use elsewhere.",
+      };
+      throw new Error(why[error.name] ?? `The camera does not start: ${error.message}`);
+    }
+  }
+
+  stop() {
+    this.stopped?.abort();
+    if (this.stream) end(this.stream);
+    this.stream = this.video.srcObject = null;
+  }
+
+  async turn() {
+    this.stop();
+    this.facing = this.facing === "user" ? "environment" : "user";
+    await this.start();
+  }
+
+  static async count() {
+    const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+    return devices.filter((device) => device.kind === "videoinput").length;
+  }
+
+  async run(signal) {
+    while (!signal.aborted) {
+      try {
+        const blob = await this.frame();
+        const picture = await predict(blob, "camera.jpg", this.square, { signal });
+        if (!signal.aborted) this.show(this.square ? centred(picture) : picture, this.mirrored);
+        await pause(PAUSE);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!error.wait) return this.fail(error);
+        await pause(1000 * error.wait);
+      }
+    }
+  }
+
+  frame() {
+    const { videoWidth, videoHeight } = this.video;
+    const width = this.square ? Math.min(videoWidth, videoHeight) : videoWidth;
+    const height = this.square ? width : videoHeight;
+    const scale = Math.min(1, WIDEST / Math.max(width, height));
+    this.canvas.width = Math.round(width * scale);
+    this.canvas.height = Math.round(height * scale);
+    this.canvas.getContext("2d").drawImage(
+      this.video, (videoWidth - width) / 2, (videoHeight - height) / 2, width, height,
+      0, 0, this.canvas.width, this.canvas.height);
+    return new Promise((resolve, reject) => this.canvas.toBlob(
+      (blob) => blob ? resolve(blob) : reject(new Error("The camera gave no picture.")),
+      "image/jpeg", 0.9));
+  }
+}
+
+// The frame that a person has to look into, where the middle was sent as a face.
+function centred(picture) {
+  return { ...picture, note: null };
+}
+
+function end(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
