@@ -22,6 +22,7 @@ _EXPORTS = {
     "RandomAffineAugmenter": "_augmentation",
     "FERClassifier": "_classifier",
     "make_fer_pipeline": "_pipeline",
+    "make_seed_pipeline": "_pipeline",
 }
 
 __all__ = sorted(_EXPORTS)

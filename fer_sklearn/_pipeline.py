@@ -1,0 +1,137 @@
+"""The whole way from pixel strings to emotions."""
+
+from sklearn.pipeline import Pipeline
+
+from ._augmentation import RandomAffineAugmenter
+from ._classifier import FERClassifier
+from ._pixels import PixelStringTransformer
+
+# What the notebook that the project started from used, in its own order.
+SEED_AUGMENTATION = {
+    "rotation_range": 15,
+    "width_shift_range": 0.15,
+    "height_shift_range": 0.15,
+    "shear_range": 0.15,
+    "zoom_range": 0.15,
+    "horizontal_flip": True,
+    "erasing_probability": 0.0,
+}
+SEED_TRAINING = {
+    "max_epochs": 100,
+    "batch_size": 32,
+    "optimizer": "adam",
+    "lr": 1e-3,
+    "weight_decay": 0.0,
+    "lr_schedule": "plateau",
+    "early_stopping": True,
+    "validation_fraction": 0.2,
+    "n_iter_no_change": 11,
+    "label_smoothing": 0.0,
+    "ema_decay": None,
+}
+
+
+def make_fer_pipeline(
+    network="compact",
+    *,
+    augment=True,
+    image_shape=(48, 48),
+    random_state=None,
+    memory=None,
+    **classifier_params,
+):
+    """Make a pipeline from pixel strings to emotions.
+
+    Its steps are ``"pixels"`` (`PixelStringTransformer`), ``"augment"``
+    (`RandomAffineAugmenter`, in training only, afresh in every epoch) and ``"cnn"``
+    (`FERClassifier`): a plain :class:`sklearn.pipeline.Pipeline`, so that every
+    parameter can be set and searched, as in ``cnn__lr`` or ``augment__zoom_range``.
+
+    Parameters
+    ----------
+    network : str or callable, default="compact"
+        See `FERClassifier`.
+    augment : bool or dict, default=True
+        False leaves the augmenter out; a dictionary holds its parameters, such as
+        ``{"rotation_range": 10}``.
+    image_shape : tuple of int, default=(48, 48)
+        Height and width of the faces in pixels.
+    random_state : int, RandomState instance or None, default=None
+        Seed of augmentation and training.
+    memory : str, joblib.Memory or None, default=None
+        See :class:`sklearn.pipeline.Pipeline`. A cached augmenter still draws afresh
+        in every epoch.
+    **classifier_params
+        Parameters of `FERClassifier`, such as ``max_epochs=50`` or ``lr=0.05``.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Not fitted.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is unknown to `FERClassifier`.
+
+    See Also
+    --------
+    make_seed_pipeline : The same with the settings of the seed notebook.
+
+    Examples
+    --------
+    >>> from fer_sklearn import make_faces, make_fer_pipeline
+    >>> faces = make_faces(200, image_size=16, random_state=0)
+    >>> pipe = make_fer_pipeline(
+    ...     "nano", image_shape=(16, 16), max_epochs=2, random_state=0
+    ... )
+    >>> pipe.fit(faces.data, faces.target).predict(faces.data[:3]).shape
+    (3,)
+    >>> list(pipe.named_steps)
+    ['pixels', 'augment', 'cnn']
+    """
+    steps = [("pixels", PixelStringTransformer(image_shape=tuple(image_shape)))]
+    if augment or isinstance(augment, dict):
+        params = augment if isinstance(augment, dict) else {}
+        augmenter = RandomAffineAugmenter(**{"random_state": random_state, **params})
+        steps.append(("augment", augmenter))
+    classifier = FERClassifier(network, random_state=random_state, **classifier_params)
+    steps.append(("cnn", classifier))
+    return Pipeline(steps, memory=memory)
+
+
+def make_seed_pipeline(*, random_state=None, **classifier_params):
+    """Make a pipeline with the settings of the notebook that the project started from.
+
+    Network ``"seed"``, its augmentation, batches of 32, Adam, the learning rate
+    halved on a plateau of validation accuracy (patience 7), early stopping (patience
+    11) on a fifth of the training data.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        Seed of augmentation and training.
+    **classifier_params
+        Parameters of `FERClassifier` that shall differ.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Not fitted.
+
+    See Also
+    --------
+    make_fer_pipeline : The same with the defaults of this package.
+
+    Examples
+    --------
+    >>> from fer_sklearn import make_seed_pipeline
+    >>> make_seed_pipeline(max_epochs=3)["cnn"].batch_size
+    32
+    """
+    return make_fer_pipeline(
+        "seed",
+        augment=SEED_AUGMENTATION,
+        random_state=random_state,
+        **{**SEED_TRAINING, **classifier_params},
+    )

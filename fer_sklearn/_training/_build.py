@@ -1,0 +1,77 @@
+"""From the parameters of a classifier to its net and callbacks."""
+
+import numpy as np
+import torch
+from skorch.helper import predefined_split
+from torch import nn
+
+from ._averaging import WeightAveraging
+from ._best_weights import BestWeights
+from ._dataset import keep_batch
+from ._devices import resolve_device
+from ._net import FaceNet
+from ._schedule import Schedule
+
+OPTIMIZERS = {
+    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+}
+# Parameters of a classifier that change nothing in the weights it ends with.
+WITHOUT_EFFECT = {
+    "callbacks",
+    "checkpoint",
+    "device",
+    "num_workers",
+    "temperature",
+    "test_time_flip",
+    "verbose",
+}
+
+
+def make_net(clf, module, *, callbacks=(), valid=None, drop_last=False) -> FaceNet:
+    """Build the skorch net of a classifier around a module."""
+    optimizer, options = OPTIMIZERS[clf.optimizer]
+    return FaceNet(
+        module.to(memory_format=torch.channels_last),
+        nn.CrossEntropyLoss,
+        criterion__label_smoothing=clf.label_smoothing,
+        criterion__reduction="none",
+        optimizer=optimizer,
+        optimizer__weight_decay=clf.weight_decay,
+        **{f"optimizer__{name}": value for name, value in options.items()},
+        lr=clf.lr,
+        batch_size=clf.batch_size,
+        max_epochs=clf.max_epochs,
+        train_split=None if valid is None else predefined_split(valid),
+        iterator_train__shuffle=True,
+        iterator_train__drop_last=drop_last,
+        iterator_train__num_workers=clf.num_workers,
+        iterator_train__collate_fn=keep_batch,
+        iterator_valid__collate_fn=keep_batch,
+        mixup_alpha=clf.mixup_alpha,
+        precision=clf.precision,
+        progressive_resizing=clf.progressive_resizing,
+        callbacks=list(callbacks),
+        classes=np.arange(len(clf.classes_)),
+        device=str(resolve_device(clf.device)),
+        verbose=int(clf.verbose),
+    )
+
+
+def make_parts(clf, valid, *, single_epoch: bool) -> dict:
+    """Callbacks that have a state of their own, by name, in the order they run."""
+    parts = {
+        "schedule": Schedule(
+            "constant" if single_epoch else clf.lr_schedule,
+            lr=clf.lr,
+            max_epochs=1 if single_epoch else clf.max_epochs,
+            max_time=None if single_epoch else clf.max_time,
+            plateau_patience=max(1, clf.n_iter_no_change * 2 // 3),
+        )
+    }
+    if clf.ema_decay is not None:
+        parts["averaging"] = WeightAveraging(clf.ema_decay)
+    if clf.early_stopping and valid is not None:
+        parts["best"] = BestWeights(clf.n_iter_no_change)
+    return parts

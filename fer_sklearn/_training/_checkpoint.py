@@ -1,0 +1,124 @@
+"""Checkpoints: a training that is killed goes on where it was."""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+from skorch.callbacks import Callback
+
+from ..exceptions import ModelFileError
+from ._history import plain_history, restore_history
+
+FORMAT = 1
+
+
+class Checkpoint(Callback):
+    """Write the state of the training after each epoch; go on from it if it is there.
+
+    The file is written beside its place and then moved, so that a kill or a full
+    disk leaves the last good one. It holds tensors and plain values only and is
+    opened without running any code.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    settings : dict
+        What the training depends on, plain values. A file of other settings is
+        refused.
+    parts : dict of str to Callback
+        Callbacks with ``state_dict`` and ``load_state_dict``.
+    """
+
+    def __init__(self, path, *, settings, parts):
+        self.path = Path(path)
+        self.settings = settings
+        self.parts = parts
+
+    def on_train_begin(self, net, **kwargs):
+        """Go on from the file, if there is one."""
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return
+        state = read_checkpoint(self.path)
+        self._compare(state["settings"])
+        net.module_.load_state_dict(state["module"])
+        net.optimizer_.load_state_dict(state["optimizer"])
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        restore_history(net, state["history"])
+
+    def _compare(self, settings):
+        names = sorted({*settings, *self.settings})
+        differ = [
+            f"{name}: {settings.get(name)!r} there, {self.settings.get(name)!r} here"
+            for name in names
+            if settings.get(name) != self.settings.get(name)
+        ]
+        if differ:
+            raise ModelFileError(
+                f"The checkpoint {self.path} belongs to a training with other "
+                f"settings ({'; '.join(differ)}). Use the same settings to go on "
+                "with it, or name another file to start anew."
+            )
+
+    def on_epoch_end(self, net, **kwargs):
+        """Write the file."""
+        state = {
+            "format": FORMAT,
+            "settings": self.settings,
+            "module": net.module_.state_dict(),
+            "optimizer": net.optimizer_.state_dict(),
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "history": plain_history(net.history),
+        }
+        try:
+            write_atomically(self.path, lambda file: torch.save(state, file))
+        except OSError as error:
+            # Hours of training must not be lost because a disk is full.
+            warnings.warn(
+                f"The checkpoint {self.path} could not be written ({error}); the "
+                "training goes on, and the last good checkpoint is kept.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def write_atomically(path: Path, write) -> None:
+    """Call ``write(file)`` on a file beside `path`, then move it to its place."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def read_checkpoint(path: Path) -> dict:
+    """Read a checkpoint; no code in it is run.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is truncated, not a checkpoint, or of another format number.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        format_number = state["format"]
+    except Exception as error:
+        raise ModelFileError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}). Delete "
+            "it to start the training anew."
+        ) from error
+    if format_number != FORMAT:
+        raise ModelFileError(
+            f"The checkpoint {path} has format {format_number}; this version of "
+            f"fer_sklearn reads format {FORMAT}. Go on with the version that wrote it."
+        )
+    return state

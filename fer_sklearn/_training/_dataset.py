@@ -1,0 +1,88 @@
+"""Faces and targets, a whole batch at a time."""
+
+import zlib
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from .._augmented_images import AugmentedImages
+
+
+class FaceDataset(Dataset):
+    """Faces, targets and weights, gathered batch by batch.
+
+    Grey levels keep their dtype (uint8 as a rule) until the network's own
+    normalisation. Augmented images are drawn for the current `epoch`; the draw
+    depends on seed, epoch and row alone, so that batch size, order and workers
+    change nothing.
+
+    Parameters
+    ----------
+    faces : ndarray of shape (n_samples, height, width) or AugmentedImages
+        The faces, or a view that draws them.
+    targets : ndarray of shape (n_samples,), int64
+        Class indices.
+    weights : ndarray of shape (n_samples,), float32, optional
+        Weight of each sample in the loss.
+    image_shape : tuple of int
+        Height and width, for a view of flat pictures.
+    """
+
+    def __init__(self, faces, targets, weights=None, *, image_shape):
+        self.faces = faces
+        self.targets = targets
+        self.weights = weights
+        self.image_shape = image_shape
+        self.epoch = 0
+
+    def weigh(self, class_weights) -> None:
+        """Multiply the weights by a weight for each class; None changes nothing."""
+        if class_weights is None:
+            return
+        of_class = np.ones(self.targets.max() + 1, dtype=np.float32)
+        for target, weight in class_weights.items():
+            of_class[target] = weight
+        weights = of_class[self.targets]
+        self.weights = weights if self.weights is None else weights * self.weights
+
+    def fingerprint(self) -> str:
+        """Tell this data from other data: a checksum of faces, targets, weights."""
+        images = getattr(self.faces, "images", self.faces)
+        checksum = 0
+        for part in (images, self.targets, self.weights):
+            if part is not None:
+                checksum = zlib.crc32(np.ascontiguousarray(part), checksum)
+        return f"{len(self)} faces, checksum {checksum:08x}"
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def _gather(self, indices):
+        if isinstance(self.faces, AugmentedImages):
+            faces = self.faces.draw(indices, self.epoch)
+        else:
+            faces = self.faces[indices]
+        return faces.reshape(-1, *self.image_shape)
+
+    def __getitems__(self, indices):
+        """Gather one batch: ``(faces, targets)``, with weights if there are any."""
+        indices = np.asarray(indices)
+        faces = torch.from_numpy(np.ascontiguousarray(self._gather(indices)))
+        targets = torch.from_numpy(self.targets[indices])
+        if self.weights is None:
+            return faces, targets
+        # A dictionary is how skorch carries weights beside the inputs.
+        weights = torch.from_numpy(self.weights[indices])
+        return {"faces": faces, "sample_weight": weights}, targets
+
+    def __getitem__(self, index):
+        faces, target = self.__getitems__([index])
+        if isinstance(faces, dict):
+            return {name: value[0] for name, value in faces.items()}, target[0]
+        return faces[0], target[0]
+
+
+def keep_batch(batch):
+    """Collate nothing: `FaceDataset` already gathers whole batches."""
+    return batch

@@ -1,0 +1,21 @@
+"""The history of a training as plain values."""
+
+
+def plain_history(history) -> list[dict]:
+    """Rows of a skorch history, without batches, as Python numbers."""
+    return [
+        {
+            name: value.item() if hasattr(value, "item") else value
+            for name, value in row.items()
+            if name != "batches"
+        }
+        for row in history
+    ]
+
+
+def restore_history(net, rows: list[dict]) -> None:
+    """Fill the history of a fresh net with plain rows."""
+    for row in rows:
+        net.history.new_epoch()
+        for name, value in row.items():
+            net.history.record(name, value)

@@ -1,0 +1,166 @@
+"""The skorch net that `FERClassifier` trains."""
+
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
+from skorch.dataset import unpack_data
+from skorch.utils import to_tensor
+from torch.distributions import Beta
+from torch.nn import functional
+
+from ._schedule import StopTraining
+
+METRICS = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
+
+
+class FaceNet(NeuralNetClassifier):
+    """A skorch classifier net with mixup, mixed precision and small pictures first.
+
+    Its module is a `Sequential` of ``normalize`` and ``network``: it takes grey
+    levels as they are and gives logits. Metrics are recorded a batch at a time, so
+    that no epoch needs a second pass.
+
+    Parameters
+    ----------
+    module, criterion, **kwargs
+        As in :class:`skorch.NeuralNetClassifier`; the criterion must not reduce.
+    mixup_alpha : float, default=0.0
+        Both parameters of the beta distribution that mixup draws from; 0 is none.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision of the products in training.
+    progressive_resizing : tuple of (int, float) or None, default=None
+        Size in pixels, and until which progress pictures are brought to it.
+    """
+
+    def __init__(
+        self,
+        module,
+        criterion,
+        *,
+        mixup_alpha=0.0,
+        precision="float32",
+        progressive_resizing=None,
+        **kwargs,
+    ):
+        self.mixup_alpha = mixup_alpha
+        self.precision = precision
+        self.progressive_resizing = progressive_resizing
+        self.training_progress = 0.0
+        self.stop_reason = None
+        super().__init__(module, criterion=criterion, **kwargs)
+
+    @property
+    def _default_callbacks(self):
+        scorings = [
+            (name, PassthroughScoring(name, on_train=name.startswith("train")))
+            for name in METRICS
+        ]
+        return [("epoch_timer", EpochTimer()), *scorings, ("print_log", PrintLog())]
+
+    @property
+    def evaluation_module(self):
+        """The averaged network if there is one, else the trained one."""
+        averaging = dict(self.callbacks_).get("averaging")
+        averaged = None if averaging is None else averaging.module_
+        return self.module_ if averaged is None else averaged
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Leave weight decay off biases and batch normalisation."""
+        params = [p for p in self.module_.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in params if p.ndim > 1]},
+            {"params": [p for p in params if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        kwargs = self.get_params_for("optimizer")
+        self.optimizer_ = self.optimizer(
+            [group for group in groups if group["params"]], lr=self.lr, **kwargs
+        )
+        return self
+
+    def infer(self, x, **fit_params):
+        """Logits of grey-level faces, or of a dictionary that holds them."""
+        faces = x["faces"] if isinstance(x, dict) else x
+        return self.module_(to_tensor(faces, device=self.device))
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Mean loss; weighted if `X` carries weights."""
+        losses = self.criterion_(y_pred, to_tensor(y_true, device=self.device))
+        if isinstance(X, dict):
+            losses = losses * X["sample_weight"].to(losses.device)
+        return losses.mean()
+
+    def _autocast(self):
+        return torch.autocast(
+            torch.device(self.device).type,
+            dtype=torch.bfloat16,
+            enabled=self.precision == "bfloat16",
+        )
+
+    def _resize(self, faces):
+        if self.progressive_resizing is None:
+            return faces
+        size, until = self.progressive_resizing
+        if self.training_progress >= until:
+            return faces
+        return functional.interpolate(
+            faces, size=(size, size), mode="bilinear", antialias=True
+        )
+
+    def train_step_single(self, batch, **fit_params):
+        """Compute loss and gradients of one batch."""
+        self._set_training(True)
+        inputs, targets = unpack_data(batch)
+        grey_levels = inputs["faces"] if isinstance(inputs, dict) else inputs
+        targets = targets.to(self.device)
+        faces = self.module_.normalize(to_tensor(grey_levels, device=self.device))
+        faces = self._resize(faces)
+        share, partner = 1.0, None
+        if self.mixup_alpha:
+            share = Beta(self.mixup_alpha, self.mixup_alpha).sample().item()
+            partner = torch.randperm(len(faces), device=faces.device)
+            faces = share * faces + (1 - share) * faces[partner]
+        with self._autocast():
+            logits = self.module_.network(faces)
+        logits = logits.float()
+        loss = self.get_loss(logits, targets, X=inputs, training=True)
+        if partner is not None:
+            other = self.get_loss(logits, targets[partner], X=inputs, training=True)
+            loss = share * loss + (1 - share) * other
+        loss.backward()
+        self._record_accuracy("train_accuracy", logits, targets)
+        return {"loss": loss, "y_pred": logits}
+
+    def validation_step(self, batch, **fit_params):
+        """Compute the loss of one batch under the weights that will be kept."""
+        module = self.evaluation_module.eval()
+        inputs, targets = unpack_data(batch)
+        targets = targets.to(self.device)
+        with torch.inference_mode():
+            with self._autocast():
+                logits = module(to_tensor(inputs, device=self.device))
+            logits = logits.float()
+            loss = functional.cross_entropy(logits, targets)
+        self._record_accuracy("valid_accuracy", logits, targets)
+        return {"loss": loss, "y_pred": logits}
+
+    def _record_accuracy(self, name, logits, targets):
+        correct = (logits.argmax(dim=1) == targets).float().mean()
+        self.history.record_batch(name, correct.item())
+
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        """Train on; say in `stop_reason` what ended it."""
+        if not self.initialized_:
+            self.initialize()
+        self.stop_reason = "max_epochs"
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            epochs = dict(self.callbacks_)["schedule"].epochs_left(self)
+            self.fit_loop(X, y, epochs=epochs, **fit_params)
+        except StopTraining as stop:
+            self.stop_reason = str(stop)
+        except KeyboardInterrupt:
+            self.stop_reason = "interrupt"
+        if self.history and "train_loss" not in self.history[-1]:
+            self.history.pop()  # an epoch that was cut short
+        self.notify("on_train_end", X=X, y=y)
+        return self

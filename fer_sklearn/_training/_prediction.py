@@ -1,0 +1,82 @@
+"""Fast prediction with a fitted network."""
+
+from collections import Counter
+from copy import deepcopy
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+def fold_batch_norm(module: nn.Module) -> nn.Module:
+    """Copy a module for prediction, batch normalisation folded into convolutions.
+
+    Only pairs that follow each other in a plain `Sequential` are folded: there the
+    order of execution is known. Everything else is copied as it is.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The fitted module; it is left alone.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode, needing no gradients, in channels-last memory order.
+    """
+    folded = deepcopy(module).eval().requires_grad_(False)
+    uses = Counter(id(m) for _, m in folded.named_modules(remove_duplicate=False))
+    for parent in folded.modules():
+        if type(parent).forward is not nn.Sequential.forward:
+            continue
+        children = list(parent.named_children())
+        for (name, first), (next_name, second) in pairwise(children):
+            pair = isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d)
+            # A layer that stands in two places must stay what it is.
+            if pair and uses[id(first)] == uses[id(second)] == 1:
+                setattr(parent, name, fuse_conv_bn_eval(first, second))
+                setattr(parent, next_name, nn.Identity())
+    return folded.to(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def compute_logits(
+    module: nn.Module,
+    faces: np.ndarray,
+    *,
+    device: torch.device,
+    batch_size: int = 256,
+    flip: bool = False,
+) -> np.ndarray:
+    """Logits of grey-level faces, in batches.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        From ``(batch, height, width)`` grey levels to logits, in evaluation mode.
+    faces : ndarray of shape (n_samples, height, width)
+        Grey levels of any dtype.
+    device : torch.device
+        Where the module is.
+    batch_size : int, default=256
+        Faces at a time.
+    flip : bool, default=False
+        Average the logits of each face and its mirror image.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes), float32
+    """
+    parts = []
+    for start in range(0, len(faces), batch_size):
+        batch = np.ascontiguousarray(faces[start : start + batch_size])
+        # A copy where the array is read-only: torch would warn of it.
+        batch = torch.from_numpy(batch if batch.flags.writeable else batch.copy())
+        batch = batch.to(device)
+        logits = module(batch).float()
+        if flip:
+            logits = (logits + module(batch.flip(-1)).float()) / 2
+        parts.append(logits.cpu().numpy())
+    return np.concatenate(parts)

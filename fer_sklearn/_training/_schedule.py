@@ -1,0 +1,144 @@
+"""Learning rate and picture size over the course of a training."""
+
+import math
+import sys
+import time
+
+import numpy as np
+from skorch.callbacks import Callback
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from ..exceptions import FERError
+
+WARM_UP = 0.05
+
+
+def _cosine(progress: float) -> float:
+    if progress < WARM_UP:
+        return max(progress, 1e-3) / WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+
+
+def _one_cycle(progress: float) -> float:
+    # Smith & Topin's proportions: up from a 25th in 30 % of the time, then down.
+    low, peak_at = 1 / 25, 0.3
+    if progress < peak_at:
+        rise = 0.5 * (1 - math.cos(math.pi * progress / peak_at))
+        return low + (1 - low) * rise
+    return 0.5 * (1 + math.cos(math.pi * (progress - peak_at) / (1 - peak_at)))
+
+
+CURVES = {"constant": lambda progress: 1.0, "cosine": _cosine, "one-cycle": _one_cycle}
+
+
+class StopTraining(Exception):
+    """Ends a training in good order; the message says why."""
+
+
+class Schedule(Callback):
+    """Set the learning rate batch by batch, and end the training in time.
+
+    Progress runs from 0 to 1, over `max_epochs` or, if a time is given, over
+    `max_time`: the curve fits itself to what is left, however fast the machine is.
+
+    Parameters
+    ----------
+    curve : {"constant", "cosine", "one-cycle", "plateau"}
+        Course of the learning rate.
+    lr : float
+        Its peak.
+    max_epochs : int
+        Number of epochs, if `max_time` is None.
+    max_time : float or None
+        Seconds that the training may take, all of its parts (resumed ones) together.
+    plateau_patience : int
+        With ``"plateau"``: epochs without a better validation accuracy (training
+        loss, without validation data) before the learning rate is halved.
+    """
+
+    def __init__(self, curve, *, lr, max_epochs, max_time=None, plateau_patience=6):
+        self.curve = curve
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.plateau_patience = plateau_patience
+
+    def on_train_begin(self, net, **kwargs):
+        """Start the clock."""
+        self.started_ = time.monotonic()
+        self.elapsed_ = 0.0
+        self.first_epoch_ = len(net.history)
+        self.plateau_ = ReduceLROnPlateau(
+            net.optimizer_, mode="max", factor=0.5, patience=self.plateau_patience
+        )
+
+    def state_dict(self):
+        """State for a checkpoint."""
+        return {
+            "elapsed": self.elapsed(),
+            "first_epoch": self.first_epoch_,
+            "plateau": self.plateau_.state_dict(),
+        }
+
+    def load_state_dict(self, state):
+        """Go on from a checkpoint."""
+        self.elapsed_ = state["elapsed"]
+        self.first_epoch_ = state["first_epoch"]
+        self.plateau_.load_state_dict(state["plateau"])
+
+    def elapsed(self) -> float:
+        """Seconds spent so far."""
+        return self.elapsed_ + time.monotonic() - self.started_
+
+    def epochs_left(self, net) -> int:
+        """Epochs still to run; with `max_time` the clock decides."""
+        if self.max_time is not None:
+            return sys.maxsize
+        return self.max_epochs - (len(net.history) - self.first_epoch_)
+
+    def _progress(self, n_epochs_done: float) -> float:
+        if self.max_time is not None:
+            return min(1.0, self.elapsed() / self.max_time)
+        return n_epochs_done / self.max_epochs
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+        """Note where the epoch starts."""
+        batch_size = net.batch_size
+        self.n_batches_ = max(1, math.ceil(len(dataset_train) / batch_size))
+        self.batch_ = 0
+        self.epoch_started_ = self.elapsed()
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        """Set the learning rate and the picture size of the batch."""
+        if not training:
+            return
+        epoch = len(net.history) - 1 - self.first_epoch_
+        progress = self._progress(epoch + self.batch_ / self.n_batches_)
+        # At least one step is taken, whatever the time.
+        if progress >= 1 and (epoch or self.batch_):
+            raise StopTraining("max_time")
+        self.batch_ += 1
+        net.training_progress = progress
+        if self.curve != "plateau":
+            self._set_lr(net, self.lr * CURVES[self.curve](progress))
+
+    @staticmethod
+    def _set_lr(net, lr):
+        for group in net.optimizer_.param_groups:
+            group["lr"] = lr
+
+    def on_epoch_end(self, net, **kwargs):
+        """Record the learning rate; stop if the loss is lost or the time is over."""
+        row = net.history[-1]
+        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+        if not np.isfinite(row["train_loss"]):
+            raise FERError(
+                f"Training diverged: the loss of epoch {row['epoch']} is "
+                f"{row['train_loss']}. Lower lr (it is {self.lr})."
+            )
+        if self.curve == "plateau":
+            self.plateau_.step(float(row.get("valid_accuracy", -row["train_loss"])))
+        if self.max_time is not None:
+            epoch_time = self.elapsed() - self.epoch_started_
+            if self.elapsed() + epoch_time / 2 > self.max_time:
+                raise StopTraining("max_time")

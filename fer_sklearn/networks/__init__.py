@@ -1,0 +1,30 @@
+"""Convolutional networks for small grey-scale faces; this package knows torch alone.
+
+Each network is a plain :class:`torch.nn.Module` from float faces of shape
+``(batch, 1, height, width)`` to logits of shape ``(batch, n_classes)``.
+
+==========  ==========  ==================  ===========================================
+name        parameters  multiplications     meant for
+==========  ==========  ==================  ===========================================
+"nano"      283 k       19 million a face   video, phones, large batches
+"compact"   837 k       95 million a face   the default: accurate for its cost on a CPU
+"large"     4.7 M       468 million a face  the best single network, on a GPU
+"seed"      1.34 M      249 million a face  the network that the project started from
+==========  ==========  ==================  ===========================================
+"""
+
+from ._convnet import ConvNet, compact, large, nano
+from ._grey_levels import GreyLevelNormalizer
+from ._registry import NETWORKS, make_network
+from ._seed import SeedNet
+
+__all__ = [
+    "NETWORKS",
+    "ConvNet",
+    "GreyLevelNormalizer",
+    "SeedNet",
+    "compact",
+    "large",
+    "make_network",
+    "nano",
+]

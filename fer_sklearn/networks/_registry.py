@@ -1,0 +1,68 @@
+"""Networks by name."""
+
+import inspect
+from collections.abc import Callable
+
+from torch import nn
+
+from ._convnet import compact, large, nano
+from ._seed import SeedNet
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "nano": nano,
+    "compact": compact,
+    "large": large,
+    "seed": SeedNet,
+}
+
+
+def make_network(
+    network: str | Callable[..., nn.Module],
+    *,
+    n_classes: int,
+    image_shape: tuple[int, int],
+    params: dict | None = None,
+) -> nn.Module:
+    """Build a network by name or from a class of the user's own.
+
+    Parameters
+    ----------
+    network : str or callable
+        A key of `NETWORKS`, or a class (or function) that makes a module from
+        ``(batch, 1, height, width)`` floats to ``(batch, n_classes)`` logits.
+    n_classes : int
+        Handed over as ``n_classes`` if the callable has a parameter of that name.
+    image_shape : tuple of int
+        Height and width, handed over in the same way as ``image_shape``.
+    params : dict, optional
+        Further keyword arguments; they win over the two above.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the callable refuses the arguments.
+
+    Examples
+    --------
+    >>> from fer_sklearn.networks import make_network
+    >>> net = make_network("nano", n_classes=7, image_shape=(48, 48))
+    >>> sum(p.numel() for p in net.parameters())
+    282999
+    """
+    if isinstance(network, str):
+        if network not in NETWORKS:
+            raise ValueError(
+                f"Unknown network {network!r}. Known names: {', '.join(NETWORKS)}; "
+                "or hand in an nn.Module class of your own."
+            )
+        network = NETWORKS[network]
+    accepted = inspect.signature(network).parameters
+    known = {"n_classes": n_classes, "image_shape": image_shape}
+    kwargs = {name: value for name, value in known.items() if name in accepted}
+    return network(**{**kwargs, **(params or {})})
