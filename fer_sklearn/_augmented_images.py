@@ -207,7 +207,8 @@ def _transformations(seed, epoch, n_rows, settings, image_shape):
     depend on how many follow.
     """
     bits = np.random.Philox(np.random.SeedSequence([seed, epoch]))
-    u = np.random.Generator(bits).random((n_rows, _N_NUMBERS), dtype=np.float32).T
+    table = np.random.Generator(bits).random((n_rows, _N_NUMBERS), dtype=np.float32)
+    u = np.ascontiguousarray(table.T)
     height, width = image_shape
     low, high = settings["zoom_range"]
     maps = affine_maps(
