@@ -9,7 +9,12 @@ from ._emotions import EMOTIONS, emotion_label
 
 # Imported at first use: EMOTIONS alone costs no pandas and no Pillow.
 _EXPORTS = {
+    "join_ferplus": "_ferplus",
+    "load_fer2013": "_fer2013",
+    "load_ferplus": "_ferplus",
+    "load_image_folder": "_image_folder",
     "make_faces": "_faces",
+    "read_face_image": "_image_files",
     "write_pixel_strings": "_pixel_text",
 }
 

@@ -1,0 +1,149 @@
+"""read_face_image: one image file of a face, read safely."""
+
+import os
+from contextlib import nullcontext
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..exceptions import ImageFileError
+
+__all__ = ["read_face_image"]
+
+# Formats that Pillow decodes on its own; EPS for one would start another program.
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
+# A camera makes 12 to 50 million pixels. Beyond that a file of a few kB can fill the
+# memory (a decompression bomb), so the size is looked at before anything is decoded.
+_MAX_PIXELS = 64_000_000
+
+
+def read_face_image(file, image_size=48):
+    """Read one image file of a face as grey levels.
+
+    Any size, colour and depth: the picture is turned as its EXIF data says, put on
+    white where it is transparent, turned grey (ITU-R 601 luma), cut to the square
+    in its middle, and resized with antialiasing. Nothing is squeezed. A grey
+    picture that has the wanted size already keeps its exact levels. Of an animation
+    the first picture counts.
+
+    Parameters
+    ----------
+    file : path-like or binary file object
+        JPEG, PNG, GIF, BMP, TIFF, WebP, JPEG 2000 or PPM/PGM, told by content.
+    image_size : int, default=48
+        Height and width of the result in pixels.
+
+    Returns
+    -------
+    array of shape (image_size, image_size), uint8
+        Grey levels, 0 is black.
+
+    Raises
+    ------
+    ImageFileError
+        If the file is empty, cut off, not an image or larger than 64 million pixels.
+    OSError
+        If the file is missing or may not be read.
+
+    See Also
+    --------
+    load_image_folder : Read a whole folder of labelled image files.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> from fer_sklearn.datasets import read_face_image
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (640, 480), color=(255, 0, 0)).save(file, "PNG")
+    >>> read_face_image(file, image_size=2)
+    array([[76, 76],
+           [76, 76]], dtype=uint8)
+    >>> read_face_image(io.BytesIO(b"no picture"))
+    Traceback (most recent call last):
+    ...
+    fer_sklearn.exceptions.ImageFileError: the image is not in a format that is read \
+here: BMP, GIF, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP. Convert it, or remove it.
+    """
+    is_path = isinstance(file, (str, os.PathLike))
+    name = os.fspath(file) if is_path else getattr(file, "name", "the image")
+    with open(file, "rb") if is_path else nullcontext(file) as stream:
+        _check_not_empty(stream, name)
+        image = _decode(stream, name)
+    return _to_square(_to_grey(image), image_size)
+
+
+def _check_not_empty(stream, name):
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    if size == 0:
+        raise ImageFileError(f"{name} is empty (0 bytes). Copy it again, or remove it.")
+
+
+def _decode(stream, name):
+    """Decode the first picture of a file, turned upright, in whatever mode it has."""
+    try:
+        image = Image.open(stream, formats=_FORMATS)
+    except Image.UnidentifiedImageError:
+        raise ImageFileError(
+            f"{name} is not in a format that is read here: {', '.join(_FORMATS)}. "
+            "Convert it, or remove it."
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(name) from error
+    except Exception as error:
+        raise _broken(name, error) from error
+    if image.width * image.height > _MAX_PIXELS:
+        raise _too_large(name, f", {image.width}x{image.height}")
+    # Broken bytes lead Pillow's decoders into any exception there is.
+    try:
+        image.load()
+        return ImageOps.exif_transpose(image)
+    except Exception as error:
+        raise _broken(name, error) from error
+
+
+def _too_large(name, size=""):
+    return ImageFileError(
+        f"{name} is too large{size}: more than {_MAX_PIXELS // 10**6} million pixels. "
+        "Cut out the face, or make the picture smaller."
+    )
+
+
+def _broken(name, error):
+    return ImageFileError(
+        f"{name} is cut off or damaged ({str(error)[:100]}). Copy it again, or remove "
+        "it."
+    )
+
+
+def _to_grey(image):
+    """Turn an image of any mode into one of mode L, 8 bits of grey."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_deep_to_levels(np.asarray(image, dtype=np.float64)))
+    if image.mode == "LAB":
+        return image.getchannel("L")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    return image if image.mode == "L" else image.convert("L")
+
+
+def _deep_to_levels(values):
+    """Bring 16-bit, 32-bit and floating-point greys to 0 to 255."""
+    values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=0.0)
+    top = values.max()
+    # By habit floats end at 1 or 255, and integers of such depth at 65535.
+    white = next((end for end in (1, 255, 65535) if top <= end), top)
+    return np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8)
+
+
+def _to_square(image, image_size):
+    """Cut out the middle square and resize it, averaging over what is shrunk."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    size = (image_size, image_size)
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=box))
