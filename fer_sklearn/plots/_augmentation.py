@@ -1,11 +1,14 @@
 """What each knob of an augmenter does to a face."""
 
+from inspect import signature
+
 import numpy as np
 from sklearn.base import clone
 
 from ..exceptions import FERError
 from ._inputs import as_face
 from ._mosaic import Mosaic
+from ._style import BLUE
 
 _ALL = "all together"
 
@@ -19,7 +22,7 @@ class AugmentationDisplay:
     Parameters
     ----------
     image : ndarray of shape (height, width), dtype uint8
-        The face as it is, drawn at the left of each row.
+        The face as it is, drawn at the left of each row in a blue frame.
     draws : dict of str to ndarray of shape (n_draws, height, width), dtype uint8
         Rows: what was varied, such as ``"rotation_range=15"``, and the faces drawn.
 
@@ -81,7 +84,8 @@ class AugmentationDisplay:
             If `face` is not a single face, `n_draws` is below 1, or `augmenter` is
             something else.
         """
-        if not hasattr(augmenter, "fit_transform") or not _knobs(augmenter):
+        knobs = _knobs(augmenter)
+        if not knobs or not hasattr(augmenter, "fit_transform"):
             raise FERError(
                 f"augmenter is a {type(augmenter).__name__}, expected a "
                 "RandomAffineAugmenter."
@@ -89,7 +93,6 @@ class AugmentationDisplay:
         if not isinstance(n_draws, int | np.integer) or n_draws < 1:
             raise FERError(f"n_draws is {n_draws!r}, expected a whole number from 1.")
         image = as_face(face)
-        knobs = _knobs(augmenter)
         moved = {k: v for k, v in knobs.items() if not _is_at_rest(v)}
         draws = {}
         for knob, value in moved.items():
@@ -115,23 +118,25 @@ class AugmentationDisplay:
         """
         n_columns = 1 + len(next(iter(self.draws.values())))
         labels = [label.replace("=", "\n") for label in self.draws]
-        mosaic = Mosaic(ax, n_columns * len(labels), n_columns, row_labels=labels)
+        mosaic = Mosaic(
+            ax, n_columns * len(labels), n_columns, row_labels=labels, extra_height=0.3
+        )
         rows = (image for row in self.draws.values() for image in [self.image, *row])
-        self.pictures_ = [mosaic.draw(i, image)[0] for i, image in enumerate(rows)]
+        self.pictures_ = [
+            mosaic.draw(i, image, frame=None if i % n_columns else BLUE)[0]
+            for i, image in enumerate(rows)
+        ]
         self.texts_ = mosaic.label_rows()
-        mosaic.finish()
+        mosaic.finish("the face as it is (framed), and draws of it")
         self.figure_, self.ax_ = mosaic.figure, mosaic.ax
         return self
 
 
 def _knobs(augmenter):
-    """Parameters of the augmenter that set how far it goes."""
-    params = (
-        augmenter.get_params(deep=False) if hasattr(augmenter, "get_params") else {}
-    )
+    """Parameters of the augmenter that set how far it goes, in its own order."""
     return {
-        name: value
-        for name, value in params.items()
+        name: getattr(augmenter, name)
+        for name in signature(type(augmenter).__init__).parameters
         if name.endswith(("_range", "_flip", "_probability"))
     }
 
@@ -142,7 +147,8 @@ def _rest(value):
 
 
 def _is_at_rest(value):
-    return value is None or np.all(np.asarray(value) == 0)
+    # A pair is a range of factors, as of zoom_range, and a factor of 1 changes nothing.
+    return bool(np.all(np.asarray(value) == np.ndim(value)))
 
 
 def _draw(augmenter, image, n_draws):

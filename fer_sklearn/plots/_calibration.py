@@ -161,7 +161,7 @@ def _check(y_true, y_prob, labels):
     strangers = np.setdiff1d(true, names)
     if len(strangers):
         raise FERError(
-            f"y_true holds {strangers[0]!r}, which is none of the labels "
+            f"y_true holds {strangers[0].item()!r}, which is none of the labels "
             f"{', '.join(names)}. Hand in labels=estimator.classes_."
         )
     return true, y_prob, names

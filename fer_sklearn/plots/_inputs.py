@@ -64,10 +64,10 @@ def _square_side(n_pixels, what):
 
 
 def take(X, indices):
-    """Rows of `X` by position, whether it is a list, an array or a pandas object."""
+    """Rows of `X` by position, whether a list, an array, a view or of pandas."""
     if hasattr(X, "iloc"):
         return X.iloc[indices]
-    return np.asarray(X)[indices]
+    return (np.asarray(X) if isinstance(X, list | tuple) else X)[indices]
 
 
 def check_lengths(**columns):
@@ -116,7 +116,8 @@ def name_labels(*columns, classes=None, display_labels=None):
         strangers = np.setdiff1d(column, labels)
         if len(strangers):
             raise FERError(
-                f"Label {strangers[0]!r} is not among the classes {labels.tolist()}."
+                f"Label {strangers[0].item()!r} is not among the classes "
+                f"{labels.tolist()}."
             )
     return [display_labels[np.searchsorted(labels, c)] for c in columns], display_labels
 

@@ -220,6 +220,8 @@ def _read_history(history):
         )
     if len(history) == 0:
         raise FERError("history has no rows: no epoch has ended yet.")
+    if not history["train_loss"].notna().any():
+        raise FERError("The column 'train_loss' of history is not a number in any row.")
     return history
 
 

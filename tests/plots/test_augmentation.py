@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from fer_sklearn import RandomAffineAugmenter
+from fer_sklearn.exceptions import FERError
+from fer_sklearn.plots import AugmentationDisplay
+
+STILL = {
+    "rotation_range": 0,
+    "width_shift_range": 0,
+    "height_shift_range": 0,
+    "shear_range": 0,
+    "zoom_range": 0,
+    "horizontal_flip": False,
+    "erasing_probability": 0,
+}
+
+
+def test_a_row_for_each_knob(images, assert_legible):
+    augmenter = RandomAffineAugmenter(random_state=0)
+    display = AugmentationDisplay.from_augmenter(augmenter, images[3])
+    knobs = [label.split("=")[0] for label in display.draws]
+    assert knobs == [*STILL, "all together"]
+    assert "rotation_range=15" in display.draws
+    # Each row starts with the face as it is, and varies it.
+    assert len(display.pictures_) == 8 * 7
+    for row, draws in enumerate(display.draws.values()):
+        shown = [p.get_array() for p in display.pictures_[7 * row : 7 * row + 7]]
+        np.testing.assert_array_equal(shown[0], images[3])
+        np.testing.assert_array_equal(shown[1:], draws)
+        assert any((draw != images[3]).any() for draw in draws)
+    assert_legible(display.figure_, [display.ax_.title, *display.texts_])
+
+
+def test_other_knobs_rest(images):
+    augmenter = RandomAffineAugmenter(random_state=0)
+    draws = AugmentationDisplay.from_augmenter(augmenter, images[3]).draws
+    for draw in draws["horizontal_flip=True"]:
+        assert any(
+            np.array_equal(draw, face) for face in (images[3], images[3, :, ::-1])
+        )
+
+
+def test_knobs_at_rest_have_no_row(images):
+    augmenter = RandomAffineAugmenter(
+        **STILL | {"rotation_range": 5, "zoom_range": (1, 1)}
+    )
+    display = AugmentationDisplay.from_augmenter(augmenter, images[0])
+    assert list(display.draws) == ["rotation_range=5"]
+    augmenter.set_params(zoom_range=(0.8, 1.0))
+    display = AugmentationDisplay.from_augmenter(augmenter, images[0])
+    assert list(display.draws) == [
+        "rotation_range=5",
+        "zoom_range=(0.8, 1.0)",
+        "all together",
+    ]
+
+
+def test_nothing_moves(images):
+    display = AugmentationDisplay.from_augmenter(
+        RandomAffineAugmenter(**STILL), images[0], n_draws=2
+    )
+    assert list(display.draws) == ["all together"]
+    np.testing.assert_array_equal(display.draws["all together"], [images[0], images[0]])
+
+
+def test_seed_and_untouched_augmenter(faces, images):
+    augmenter = RandomAffineAugmenter(random_state=1)
+    first = AugmentationDisplay.from_augmenter(augmenter, images[0])
+    second = AugmentationDisplay.from_augmenter(augmenter, faces.data[0])
+    for label, draws in first.draws.items():
+        np.testing.assert_array_equal(draws, second.draws[label])
+    assert augmenter.rotation_range == 15 and not hasattr(augmenter, "image_shape_")
+
+
+def test_bad_input(images, model):
+    augmenter = RandomAffineAugmenter()
+    with pytest.raises(FERError, match="single face, got 210"):
+        AugmentationDisplay.from_augmenter(augmenter, images)
+    with pytest.raises(FERError, match="n_draws is 0"):
+        AugmentationDisplay.from_augmenter(augmenter, images[0], n_draws=0)
+    for other in (model, 3, None):
+        with pytest.raises(FERError, match="expected a RandomAffineAugmenter"):
+            AugmentationDisplay.from_augmenter(other, images[0])
