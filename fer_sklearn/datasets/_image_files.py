@@ -66,12 +66,64 @@ def read_face_image(file, image_size=48):
     fer_sklearn.exceptions.ImageFileError: the image is not in a format that is read \
 here: BMP, GIF, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP. Convert it, or remove it.
     """
+    return to_face(open_image(file), image_size)
+
+
+def open_image(file):
+    """Open one image file safely, as `read_face_image` does.
+
+    Parameters
+    ----------
+    file : path-like or binary file object
+        The image file.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Decoded, upright, on white where it was transparent; mode L or RGB.
+
+    Raises
+    ------
+    ImageFileError
+        If the file is empty, cut off, not an image or larger than 64 million pixels.
+    OSError
+        If the file is missing or may not be read.
+    """
     is_path = isinstance(file, (str, os.PathLike))
     name = os.fspath(file) if is_path else getattr(file, "name", "the image")
     with open(file, "rb") if is_path else nullcontext(file) as stream:
         _check_not_empty(stream, name)
-        image = _decode(stream, name)
-    return _to_square(_to_grey(image), image_size)
+        return ready_image(_open(stream, name), name)
+
+
+def ready_image(image, name="the image"):
+    """Decode an open image, turn it upright and bring it to mode L or RGB.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        In whatever mode, decoded or not.
+    name : str, default="the image"
+        What messages call it.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode L or RGB.
+
+    Raises
+    ------
+    ImageFileError
+        If the image is cut off or larger than 64 million pixels.
+    """
+    if image.width * image.height > _MAX_PIXELS:
+        raise _too_large(name, f", {image.width}x{image.height}")
+    # Broken bytes lead Pillow's decoders into any exception there is.
+    try:
+        image.load()
+        return _to_8_bits(ImageOps.exif_transpose(image))
+    except Exception as error:
+        raise _broken(name, error) from error
 
 
 def _check_not_empty(stream, name):
@@ -81,10 +133,10 @@ def _check_not_empty(stream, name):
         raise ImageFileError(f"{name} is empty (0 bytes). Copy it again, or remove it.")
 
 
-def _decode(stream, name):
-    """Decode the first picture of a file, turned upright, in whatever mode it has."""
+def _open(stream, name):
+    """Read the head of a file; nothing is decoded yet."""
     try:
-        image = Image.open(stream, formats=_FORMATS)
+        return Image.open(stream, formats=_FORMATS)
     except Image.UnidentifiedImageError:
         raise ImageFileError(
             f"{name} is not in a format that is read here: {', '.join(_FORMATS)}. "
@@ -92,14 +144,6 @@ def _decode(stream, name):
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name) from error
-    except Exception as error:
-        raise _broken(name, error) from error
-    if image.width * image.height > _MAX_PIXELS:
-        raise _too_large(name, f", {image.width}x{image.height}")
-    # Broken bytes lead Pillow's decoders into any exception there is.
-    try:
-        image.load()
-        return ImageOps.exif_transpose(image)
     except Exception as error:
         raise _broken(name, error) from error
 
@@ -118,8 +162,8 @@ def _broken(name, error):
     )
 
 
-def _to_grey(image):
-    """Turn an image of any mode into one of mode L, 8 bits of grey."""
+def _to_8_bits(image):
+    """Bring an image of any mode to mode L or RGB."""
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_deep_to_levels(np.asarray(image, dtype=np.float64)))
     if image.mode == "LAB":
@@ -128,7 +172,9 @@ def _to_grey(image):
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image)
-    return image if image.mode == "L" else image.convert("L")
+    if image.mode in ("L", "1"):
+        return image.convert("L")
+    return image.convert("RGB")
 
 
 def _deep_to_levels(values):
@@ -140,10 +186,24 @@ def _deep_to_levels(values):
     return np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8)
 
 
-def _to_square(image, image_size):
-    """Cut out the middle square and resize it, averaging over what is shrunk."""
+def to_face(image, image_size):
+    """Cut out the middle square of an image and resize it to a grey face.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Mode L or RGB.
+    image_size : int
+        Height and width of the face in pixels.
+
+    Returns
+    -------
+    array of shape (image_size, image_size), uint8
+        Grey levels; averaged over what is shrunk.
+    """
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
     size = (image_size, image_size)
-    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=box))
+    grey = image.convert("L")
+    return np.asarray(grey.resize(size, Image.Resampling.BICUBIC, box=box))
