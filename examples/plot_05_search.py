@@ -15,14 +15,18 @@ path = os.environ.get("FER2013_CSV")
 if path:
     faces = load_fer2013(path, usage="PublicTest")
 else:
-    faces = make_faces(700, image_size=32, random_state=0)
+    faces = make_faces(420, image_size=32, random_state=0)
 size = 48 if path else 32
 
 # %%
 # Parameters are called ``step__parameter``. Setting a whole step to ``"passthrough"``
 # asks what the step is good for.
 pipe = make_fer_pipeline(
-    network="nano", image_shape=(size, size), max_epochs=5, random_state=0
+    network="nano",
+    image_shape=(size, size),
+    max_epochs=6,
+    batch_size=32,
+    random_state=0,
 )
 grid = {
     "augment": ["passthrough", pipe["augment"]],

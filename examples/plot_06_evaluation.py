@@ -16,11 +16,18 @@ path = os.environ.get("FER2013_CSV")
 if path:
     faces = load_fer2013(path, usage="Training")
 else:
-    faces = make_faces(1750, random_state=0)
+    faces = make_faces(1470, image_size=32, random_state=0)
+size = 48 if path else 32
 X_train, X_test, y_train, y_test = train_test_split_faces(
     faces.data, faces.target, test_size=0.3, random_state=0
 )
-pipe = make_fer_pipeline(network="nano", max_epochs=8, random_state=0)
+pipe = make_fer_pipeline(
+    network="nano",
+    image_shape=(size, size),
+    max_epochs=8,
+    batch_size=32,
+    random_state=0,
+)
 pipe.fit(X_train, y_train)
 
 # %%
@@ -39,7 +46,7 @@ from sklearn.preprocessing import StandardScaler
 from fer_sklearn import PixelStringTransformer
 
 linear = make_pipeline(
-    PixelStringTransformer(flatten=True),
+    PixelStringTransformer(image_shape=(size, size), flatten=True),
     StandardScaler(),
     LogisticRegression(C=0.001, max_iter=200),
 )

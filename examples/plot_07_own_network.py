@@ -44,12 +44,14 @@ path = os.environ.get("FER2013_CSV")
 if path:
     faces = load_fer2013(path, usage="PublicTest")
 else:
-    faces = make_faces(1050, random_state=0)
+    faces = make_faces(1050, image_size=32, random_state=0)
 half = len(faces.data) // 2
 for width in (8, 32):
     pipe = make_fer_pipeline(
         network=TwoConvolutions,
         network_params={"width": width},
+        image_shape=(48, 48) if path else (32, 32),
+        batch_size=32,
         max_epochs=10,
         random_state=0,
     )

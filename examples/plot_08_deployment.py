@@ -20,8 +20,14 @@ path = os.environ.get("FER2013_CSV")
 if path:
     faces = load_fer2013(path, usage="PublicTest")
 else:
-    faces = make_faces(1050, random_state=0)
-pipe = make_fer_pipeline(network="nano", max_epochs=8, random_state=0)
+    faces = make_faces(1050, image_size=32, random_state=0)
+pipe = make_fer_pipeline(
+    network="nano",
+    image_shape=(48, 48) if path else (32, 32),
+    max_epochs=8,
+    batch_size=32,
+    random_state=0,
+)
 pipe.fit(faces.data[:-50], faces.target[:-50])
 new = faces.data[-50:]
 
