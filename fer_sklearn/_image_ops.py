@@ -21,9 +21,6 @@ FILL_MODES = {
 # Images worked on at once: their arrays of floats stay in a processor's cache.
 _CHUNK_PIXELS = 32 * 48 * 48
 
-# Rounding in float32 must not push a pixel over the edge.
-_EDGE_TOLERANCE = 1e-3
-
 
 def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_shape):
     """Combine rotation, shift, shear, zoom and flip into one map an image.
@@ -159,8 +156,9 @@ def _coordinates(coefficients, image_shape):
 
 
 def _is_outside(coordinates, size):
-    low, high = -_EDGE_TOLERANCE, size - 1 + _EDGE_TOLERANCE
-    return (coordinates < low) | (coordinates > high)
+    # Rounding must not push a pixel over the edge.
+    tolerance = 4 * size * np.finfo(coordinates.dtype).eps
+    return (coordinates < -tolerance) | (coordinates > size - 1 + tolerance)
 
 
 def _fold(coordinates, size, fill_mode):

@@ -3,7 +3,8 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from .exceptions import PixelStringError
@@ -74,10 +75,16 @@ class PixelStringTransformer(TransformerMixin, BaseEstimator):
     ['pixel0_0', 'pixel0_1', 'pixel0_2', 'pixel1_0']
     """
 
+    _parameter_constraints = {
+        "image_shape": [tuple, list],
+        "flatten": ["boolean"],
+    }
+
     def __init__(self, *, image_shape=(48, 48), flatten=False):
         self.image_shape = image_shape
         self.flatten = flatten
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Check the parameters and that X is a column of faces; learn nothing.
 
@@ -220,17 +227,15 @@ class PixelStringTransformer(TransformerMixin, BaseEstimator):
 
 
 def _as_column(X):
-    """Give X as a 1-D sequence of what should be strings, or as a 3-D array."""
+    """Give X as a list, Series or 1-D array of strings, or as a 3-D array."""
     if isinstance(X, (str, bytes)):
         raise PixelStringError(
             "X is a single string. Put it into a list to read one face: [X]."
         )
     if hasattr(X, "iloc"):
         X = _column_of_frame(X)
-    elif not isinstance(X, (list, tuple, np.ndarray)):
-        X = np.asarray(X) if hasattr(X, "__array__") else _as_list(X)
-    if isinstance(X, (list, tuple)) and len(X) and not _is_scalar(X[0]):
-        X = np.asarray(X)
+    elif not isinstance(X, np.ndarray):
+        X = _column_of_sequence(X)
     if isinstance(X, np.ndarray):
         X = _column_of_array(X)
     if len(X) == 0:
@@ -241,30 +246,36 @@ def _as_column(X):
     return X
 
 
-def _as_list(X):
-    try:
-        return list(X)
-    except TypeError as error:
+def _column_of_sequence(X):
+    if hasattr(X, "__array__"):
+        return np.asarray(X)
+    if issparse(X) or not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
+        kind = "sparse matrix" if issparse(X) else type(X).__name__
         raise PixelStringError(
-            f"X is a {type(X).__name__}, expected a sequence of pixel strings."
+            f"X is a {kind}, expected a sequence of pixel strings such as a list, an "
+            "array or a Series."
+        )
+    X = list(X)
+    if not X or isinstance(X[0], str) or np.ndim(X[0]) == 0:
+        return X
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise PixelStringError(
+            "X is a list of pictures of different sizes. Bring them to one size first."
         ) from error
 
 
-def _is_scalar(value):
-    return isinstance(value, (str, bytes)) or np.ndim(value) == 0
-
-
 def _column_of_frame(X):
-    """Give a Series, or the only column of a data frame, as an array of objects."""
-    if X.ndim == 2:
-        if X.shape[1] != 1:
-            raise PixelStringError(
-                f"X is a data frame of {X.shape[1]} columns, {list(X.columns)[:5]}; "
-                "expected the single column of pixel strings. Select it, as in "
-                "X['pixels']."
-            )
-        X = X.iloc[:, 0]
-    return X.to_numpy(dtype=object)
+    """Give a Series, or the only column of a data frame."""
+    if X.ndim == 1:
+        return X
+    if X.shape[1] != 1:
+        raise PixelStringError(
+            f"X is a data frame of {X.shape[1]} columns, {list(X.columns)[:5]}; "
+            "expected the single column of pixel strings. Select it, as in X['pixels']."
+        )
+    return X.iloc[:, 0]
 
 
 def _column_of_array(X):
@@ -292,14 +303,12 @@ def _check_levels(X, image_shape):
             f"shape (n_samples, {image_shape[0]}, {image_shape[1]}). If your faces "
             "have another size, set image_shape=(height, width)."
         )
-    if X.dtype != np.uint8 and X.size:
-        bad = (X < 0) | (X > 255)
-        if bad.any():
-            row, i, j = np.argwhere(bad)[0]
-            raise PixelStringError(
-                f"Row {row} of X has the grey level {X[row, i, j]} at pixel ({i}, "
-                f"{j}), expected 0 to 255."
-            )
+    if X.dtype != np.uint8 and X.size and (X.min() < 0 or X.max() > 255):
+        row, i, j = np.argwhere((X < 0) | (X > 255))[0]
+        raise PixelStringError(
+            f"Row {row} of X has the grey level {X[row, i, j]} at pixel ({i}, {j}), "
+            "expected 0 to 255."
+        )
     return X.astype(np.uint8, copy=False)
 
 
@@ -308,8 +317,10 @@ def _read(column, image_shape):
     n_pixels = image_shape[0] * image_shape[1]
     faces = np.empty((len(column), n_pixels), dtype=np.uint8)
     for start in range(0, len(column), _CHUNK_ROWS):
-        rows = column[start : start + _CHUNK_ROWS]
-        rows = rows.tolist() if isinstance(rows, np.ndarray) else rows
+        # Series are cut before they become a list: the strings of a column that is
+        # backed by Arrow would otherwise all be in memory twice.
+        rows = getattr(column, "iloc", column)[start : start + _CHUNK_ROWS]
+        rows = rows if isinstance(rows, list) else rows.tolist()
         out = faces[start : start + len(rows)]
         if not _read_fast(rows, out):
             for offset, text in enumerate(rows):

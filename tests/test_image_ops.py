@@ -1,0 +1,246 @@
+"""The batched image operations, each against a slow and obvious one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from fer_sklearn import _image_ops
+from fer_sklearn._image_ops import FILL_MODES, affine_maps, erase, erasing_boxes, warp
+
+SHAPE = (24, 17)
+
+
+def smooth_images(n_images=12, shape=SHAPE, dtype=np.uint8, seed=0):
+    """Blurred noise with the whole range of grey levels."""
+    noise = np.random.default_rng(seed).random((n_images, *shape))
+    images = np.stack([ndimage.gaussian_filter(image, 1.5) for image in noise])
+    low, high = images.min(), images.max()
+    return ((images - low) * (255 / (high - low))).astype(dtype)
+
+
+def random_changes(n_images, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "rotation": rng.uniform(-40, 40, n_images),
+        "row_shift": rng.uniform(-6, 6, n_images),
+        "column_shift": rng.uniform(-6, 6, n_images),
+        "shear": rng.uniform(-20, 20, n_images),
+        "zoom": rng.uniform(0.6, 1.4, (n_images, 2)),
+        "flip": rng.random(n_images) < 0.5,
+    }
+
+
+def no_changes(n_images, **changes):
+    zeros = np.zeros(n_images)
+    return {
+        "rotation": zeros,
+        "row_shift": zeros,
+        "column_shift": zeros,
+        "shear": zeros,
+        "zoom": np.ones((n_images, 2)),
+        "flip": zeros.astype(bool),
+    } | changes
+
+
+def keras_transform(image, rotation, row_shift, column_shift, shear, zoom, flip, **kw):
+    """Keras' `apply_transform` written out: matrices one by one, then the flip."""
+    theta, phi = np.pi * rotation / 180, np.pi * shear / 180
+    matrix = np.array(
+        [
+            [np.cos(theta), -np.sin(theta), 0],
+            [np.sin(theta), np.cos(theta), 0],
+            [0, 0, 1],
+        ]
+    )
+    matrix = matrix @ np.array([[1, 0, row_shift], [0, 1, column_shift], [0, 0, 1]])
+    matrix = matrix @ np.array(
+        [[1, -np.sin(phi), 0], [0, np.cos(phi), 0], [0, 0, 1]],
+    )
+    matrix = matrix @ np.diag([zoom[0], zoom[1], 1])
+    centre_row, centre_column = (size / 2 - 0.5 for size in image.shape)
+    there = np.array([[1, 0, centre_row], [0, 1, centre_column], [0, 0, 1]])
+    back = np.array([[1, 0, -centre_row], [0, 1, -centre_column], [0, 0, 1]])
+    matrix = there @ matrix @ back
+    changed = ndimage.affine_transform(
+        image, matrix[:2, :2], matrix[:2, 2], order=1, **kw
+    )
+    return changed[:, ::-1] if flip else changed
+
+
+def by_scipy(images, maps, order=1, mode="nearest", cval=0.0):
+    return np.stack(
+        [
+            ndimage.affine_transform(
+                image, m[:, :2], m[:, 2], order=order, mode=mode, cval=cval
+            )
+            for image, m in zip(images, maps, strict=True)
+        ]
+    )
+
+
+def test_one_map_does_what_keras_does():
+    images = smooth_images(30, dtype=float)
+    changes = random_changes(30)
+    maps = affine_maps(**changes, image_shape=SHAPE)
+    for k, changed in enumerate(warp(images, maps)):
+        one = {name: values[k] for name, values in changes.items()}
+        expected = keras_transform(images[k], **one, mode="nearest")
+        np.testing.assert_allclose(changed, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rotation", "row_shift", "column_shift", "shear"])
+def test_each_change_alone_does_what_keras_does(name):
+    images = smooth_images(4, dtype=float)
+    values = np.array([-11.0, 3, 0, 7])
+    maps = affine_maps(**no_changes(4, **{name: values}), image_shape=SHAPE)
+    for image, changed, value in zip(images, warp(images, maps), values, strict=True):
+        one = {key: value[0] for key, value in no_changes(1).items()} | {name: value}
+        expected = keras_transform(image, **one, mode="nearest")
+        np.testing.assert_allclose(changed, expected, atol=1e-6)
+
+
+def test_signs_and_directions():
+    image = np.zeros((1, 5, 5), dtype=np.uint8)
+    image[0, 1, 2] = 255
+
+    def bright(**changes):
+        maps = affine_maps(**no_changes(1, **changes), image_shape=(5, 5))
+        return np.argwhere(warp(image, maps)[0] == 255).tolist()
+
+    assert bright() == [[1, 2]]
+    assert bright(row_shift=np.array([1.0])) == [[0, 2]]
+    assert bright(column_shift=np.array([1.0])) == [[1, 1]]
+    assert bright(rotation=np.array([90.0])) == [[2, 3]]
+    assert bright(zoom=np.array([[0.5, 0.5]])) == [[0, 2]]
+
+
+def test_combined_changes_equal_separate_ones():
+    """Within what four interpolations in place of one blur."""
+    image = ndimage.gaussian_filter(np.eye(61)[None] * 255, (0, 6, 6))
+    image *= 255 / image.max()
+    changes = {key: value[:1] for key, value in random_changes(1, seed=3).items()}
+    changes["flip"] = np.array([True])
+    once = warp(image, affine_maps(**changes, image_shape=(61, 61)))
+    separate = image
+    for part in (
+        {"rotation": changes["rotation"]},
+        {"row_shift": changes["row_shift"], "column_shift": changes["column_shift"]},
+        {"shear": changes["shear"]},
+        {"zoom": changes["zoom"]},
+        {"flip": changes["flip"]},
+    ):
+        maps = affine_maps(**no_changes(1, **part), image_shape=(61, 61))
+        separate = warp(separate, maps)
+    inner = np.s_[:, 15:-15, 15:-15]
+    np.testing.assert_allclose(once[inner], separate[inner], atol=4)
+
+
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("shape", [(24, 17), (16, 16), (1, 9), (9, 1), (1, 1), (2, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.int16])
+def test_linear_kernel_agrees_with_scipy(fill_mode, shape, dtype):
+    images = smooth_images(20, shape, dtype)
+    maps = affine_maps(**random_changes(20), image_shape=shape)
+    changed = warp(images, maps, fill_mode=fill_mode, cval=7)
+    expected = by_scipy(images, maps, mode=FILL_MODES[fill_mode], cval=7)
+    assert changed.dtype == dtype
+    # A grey level may fall to either side of a half.
+    tolerance = 1 if np.issubdtype(dtype, np.integer) else 0.01
+    np.testing.assert_allclose(changed.astype(float), expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("order", [0, 2, 3, 5])
+def test_other_orders_are_scipy_s(order):
+    images = smooth_images(3)
+    maps = affine_maps(**random_changes(3), image_shape=SHAPE)
+    changed = warp(images, maps, order=order, fill_mode="reflect")
+    expected = by_scipy(images, maps, order, mode="reflect")
+    np.testing.assert_array_equal(changed, expected)
+
+
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_nothing_and_a_flip_are_exact(fill_mode, order):
+    images = smooth_images(6)
+    flip = np.arange(6) % 2 == 1
+    maps = affine_maps(**no_changes(6, flip=flip), image_shape=SHAPE)
+    maps = maps.astype(np.float32)
+    changed = warp(images, maps, order=order, fill_mode=fill_mode, cval=99)
+    np.testing.assert_array_equal(changed[::2], images[::2])
+    np.testing.assert_array_equal(changed[1::2], images[1::2, :, ::-1])
+
+
+@pytest.mark.parametrize("chunk_pixels", [1, 24 * 17, 5 * 24 * 17])
+def test_images_do_not_touch_each_other(monkeypatch, chunk_pixels):
+    images = smooth_images(12)
+    maps = affine_maps(**random_changes(12), image_shape=SHAPE)
+    together = warp(images, maps)
+    monkeypatch.setattr(_image_ops, "_CHUNK_PIXELS", chunk_pixels)
+    np.testing.assert_array_equal(warp(images, maps), together)
+
+
+def test_large_images_are_counted_in_float64():
+    """From 2**24 on float32 leaves out whole numbers."""
+    side = 2**12
+    large = np.broadcast_to(np.uint8(0), (1, side, side))
+    assert _image_ops._working_dtype(large) == np.float64
+    assert _image_ops._working_dtype(large[:, 1:]) == np.float32
+
+
+def test_images_and_maps_are_left_alone():
+    images = smooth_images(3, dtype=np.float64)
+    maps = affine_maps(**random_changes(3), image_shape=SHAPE)
+    before = images.copy(), maps.copy()
+    for fill_mode in FILL_MODES:
+        warp(images, maps, fill_mode=fill_mode)
+    np.testing.assert_array_equal(images, before[0])
+    np.testing.assert_array_equal(maps, before[1])
+
+
+fractions = st.floats(0, 1, width=32)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.floats(1e-6, 1),
+    st.floats(0.01, 100),
+    fractions,
+    fractions,
+    st.integers(1, 60),
+    st.integers(1, 60),
+)
+def test_boxes_lie_in_the_image(area, aspect, row, column, height, width):
+    numbers = {"area": area, "aspect": aspect, "row": row, "column": column}
+    arrays = {name: np.float32([number]) for name, number in numbers.items()}
+    boxes = erasing_boxes(**arrays, image_shape=(height, width))
+    top, bottom, left, right = boxes[0]
+    assert 0 <= top < bottom <= height
+    assert 0 <= left < right <= width
+
+
+def test_boxes_have_area_and_aspect():
+    ones = np.ones(50)
+    rng = np.random.default_rng(0)
+    area, aspect = rng.uniform(0.05, 0.2, 50), rng.uniform(0.4, 2.5, 50)
+    boxes = erasing_boxes(
+        area=area, aspect=aspect, row=0 * ones, column=ones, image_shape=(200, 300)
+    )
+    tall, wide = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+    np.testing.assert_allclose(tall * wide / 60_000, area, rtol=0.03)
+    np.testing.assert_allclose(tall / wide, aspect, rtol=0.03)
+    assert (boxes[:, 0] == 0).all() and (boxes[:, 3] == 300).all()
+
+
+def test_erase_paints_the_box_in_a_grey_level_of_the_image():
+    images = smooth_images(3)
+    before = images.copy()
+    boxes = np.array([[2, 6, 3, 9], [0, 0, 0, 0], [0, 24, 0, 17]])
+    erase(images, boxes, np.array([40, 5, 0]))
+    assert (images[0, 2:6, 3:9] == before[0].flat[40]).all()
+    assert (images[2] == before[2, 0, 0]).all()
+    outside = np.ones(SHAPE, dtype=bool)
+    outside[2:6, 3:9] = False
+    np.testing.assert_array_equal(images[0, outside], before[0, outside])
+    np.testing.assert_array_equal(images[1], before[1])
