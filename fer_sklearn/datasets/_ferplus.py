@@ -221,8 +221,8 @@ def _read_votes(table, path):
         row, column = np.argwhere(~good)[0]
         raise DataFileError(
             f"Row {row} of {path} (counted from 0) has {columns.iloc[row, column]} "
-            f"votes for {_VOTE_NAMES[column]}, expected a whole number from 0. If it is "
-            "the last row, the file may be cut off."
+            f"votes for {_VOTE_NAMES[column]}, expected a whole number from 0. If it "
+            "is the last row, the file may be cut off."
         )
     return votes.astype(np.int64)
 
