@@ -268,25 +268,35 @@ class RandomAffineAugmenter(
         return self._check_images(X, reset=True)
 
     def _check_images(self, X, *, reset):
-        if isinstance(X, AugmentedImages):
-            X = X.images
-        elif not hasattr(X, "ndim"):
+        if not hasattr(X, "ndim"):
             X = np.asarray(X)
-        if X.ndim == 3:
-            X = check_array(X, dtype=_DTYPES, allow_nd=True, estimator=self)
-            image_shape = X.shape[1:]
-            if reset:
-                self.n_features_in_ = image_shape[0] * image_shape[1]
-        else:
-            X = validate_data(self, X, dtype=_DTYPES, reset=reset)
-            image_shape = _image_shape(X.shape[1])
-        if reset:
-            self.image_shape_ = image_shape
-        elif image_shape != self.image_shape_ and X.ndim == 3:
+        if X.ndim == 1 and X.dtype.kind not in "biufc":
             raise FERError(
-                f"X has images of {image_shape[0]}x{image_shape[1]} pixels, but "
-                f"{type(self).__name__} was fitted on {self.image_shape_[0]}x"
-                f"{self.image_shape_[1]}. Bring them to that size first."
+                "X is a column of strings or other objects, expected images. Put a "
+                "PixelStringTransformer before this step to read pixel strings."
+            )
+        if X.ndim == 3:
+            return self._check_pictures(X, reset=reset)
+        X = validate_data(self, X, dtype=_DTYPES, reset=reset)
+        if reset:
+            self.image_shape_ = _image_shape(X.shape[1])
+        return X
+
+    def _check_pictures(self, X, *, reset):
+        X = check_array(X, dtype=_DTYPES, allow_nd=True, estimator=self)
+        size = "{}x{}".format(*X.shape[1:])
+        if reset:
+            if 0 in X.shape:
+                raise FERError(
+                    f"X has images of {size} pixels: there is nothing in it."
+                )
+            self.image_shape_ = X.shape[1:]
+            self.n_features_in_ = X.shape[1] * X.shape[2]
+        elif X.shape[1:] != self.image_shape_:
+            raise FERError(
+                f"X has images of {size} pixels, but {type(self).__name__} was fitted "
+                f"on {self.image_shape_[0]}x{self.image_shape_[1]}. Bring them to that "
+                "size first."
             )
         return X
 
