@@ -174,11 +174,7 @@ def _add_refusals(app):
     async def gone(request, error):
         return problem(400, "The client went away.")
 
-    async def failed(request, error):
-        return problem(500, "The service failed on this request; its log says why.")
-
     app.add_exception_handler(Refusal, refusal)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ClientDisconnect, gone)
-    app.add_exception_handler(Exception, failed)

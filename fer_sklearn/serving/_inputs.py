@@ -1,9 +1,11 @@
 """From the body of a request to faces for the model."""
 
+from time import monotonic
+
 from ._json_faces import grey_levels, parse_json
 from ._multipart import Upload, parse_multipart
 from ._pictures import Picture, PictureReader
-from ._problems import Refusal
+from ._problems import Refusal, busy
 
 # A grey level and its comma take four bytes; the rest is room for blanks.
 _BYTES_A_LEVEL = 8
@@ -17,7 +19,7 @@ class InputReader:
     image_shape : tuple of int
         Height and width of a face.
     limits : Limits
-        Of which `files`, `faces` and `body_bytes` are used.
+        Of which `files`, `faces`, `pixels`, `body_bytes` and `answer_seconds` are used.
     detect : "auto", None or callable
         How faces are found in pictures.
     """
@@ -25,7 +27,7 @@ class InputReader:
     def __init__(self, image_shape, limits, detect):
         self._image_shape = image_shape
         self._limits = limits
-        self._pictures = PictureReader(image_shape, detect)
+        self._pictures = PictureReader(image_shape, detect, limits.pixels)
 
     @property
     def detects_faces(self):
@@ -97,7 +99,11 @@ class InputReader:
 
     def _read_uploads(self, uploads, cropped):
         pictures, n_faces = [], 0
+        deadline = monotonic() + self._limits.answer_seconds
         for index, upload in enumerate(uploads):
+            if monotonic() > deadline:
+                # The client has had its answer; a thread can only stop by itself.
+                raise busy("The pictures took too long; send fewer at once.")
             pictures.append(self._pictures.read(upload, index, cropped))
             n_faces += len(pictures[-1].faces)
             if n_faces > self._limits.faces:

@@ -17,6 +17,10 @@ class Limits:
         Most pictures, or most faces as JSON, in one request.
     faces : int, default=256
         Most faces found in the pictures of one request.
+    pixels : int, default=25_000_000
+        Most pixels of a picture; looked at before it is decoded.
+    decoders : int, default=2
+        Pictures decoded at one time. Each may take some 20 bytes a pixel.
     waiting_faces : int, default=1024
         Most faces that wait for the model. More answer 503.
     batch_faces : int, default=64
@@ -52,6 +56,8 @@ class Limits:
     held_bytes: int = 256 * 2**20
     files: int = 64
     faces: int = 256
+    pixels: int = 25_000_000
+    decoders: int = 2
     waiting_faces: int = 1024
     batch_faces: int = 64
     connections: int = 512

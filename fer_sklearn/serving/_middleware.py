@@ -1,9 +1,12 @@
 """What holds for every request: it is timed, counted, and ends."""
 
 import asyncio
+import logging
 import time
 
 from ._problems import problem
+
+_log = logging.getLogger("uvicorn.error")
 
 # Browsers: nothing from elsewhere, nobody frames the page, no guessing of types.
 _HEADERS = [
@@ -53,18 +56,24 @@ class Guard:
         try:
             async with asyncio.timeout(self._limits.answer_seconds):
                 await self._app(scope, exchange.receive, exchange.send)
-        except TimeoutError:
+        except Exception as error:
             if exchange.status is not None:
                 raise
-            answer = problem(
-                503, "The answer took too long; try again.", {"Retry-After": "1"}
-            )
-            await answer(scope, exchange.receive, exchange.send)
+            await _failure(error)(scope, exchange.receive, exchange.send)
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
             status = exchange.status or 500
             self._metrics.requests.labels(path, str(status)).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - start)
+
+
+def _failure(error):
+    if isinstance(error, TimeoutError):
+        return problem(
+            503, "The answer took too long; try again.", {"Retry-After": "1"}
+        )
+    _log.error("A request failed.", exc_info=error)
+    return problem(500, "The service failed on this request; its log says why.")
 
 
 class _Exchange:

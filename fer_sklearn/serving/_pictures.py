@@ -1,13 +1,38 @@
 """From a picture as it was sent to the faces in it."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from io import BytesIO
 
 import numpy as np
 
+from ..datasets._image_files import open_image
+from ..exceptions import FERError, ImageFileError
+from ..photos import FaceCropper
+from ._problems import Refusal
+
+_NOT_INSTALLED = (
+    "Faces are not searched for, since this server lacks fer-sklearn[photos]: the "
+    "middle of the picture was taken as one face."
+)
+_NOT_WANTED = (
+    "Faces are not searched for on this server: the middle of the picture was taken as "
+    "one face."
+)
+_WHOLE = "The picture is as small as a face: its middle was taken as one."
+_NOBODY = (
+    "No face was found. If the picture is a face already, send it with cropped=true."
+)
+
 
 @dataclass
 class Picture:
+    """A picture as it is answered.
+
+    `faces` is a uint8 array (n, height, width), `boxes` has a dict or None for each
+    of them, `note` tells what a person should know.
+    """
+
     name: str | None
     width: int
     height: int
@@ -17,11 +42,95 @@ class Picture:
 
 
 class PictureReader:
-    def __init__(self, image_shape, detect):
-        self.detects_faces = False
+    """Opens pictures safely and cuts the faces out.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height and width of a face.
+    detect : "auto", None or callable
+        As for `create_app`.
+    max_pixels : int
+        Largest picture.
+
+    Raises
+    ------
+    FERError
+        If `detect` is something else, or faces are not square.
+    """
+
+    def __init__(self, image_shape, detect, max_pixels):
+        height, width = image_shape
+        if height != width:
+            raise FERError(
+                f"The model takes faces of {height}x{width}; the service needs square "
+                "ones."
+            )
+        if not (detect in ("auto", None) or callable(detect)):
+            raise FERError(
+                f"detect is {detect!r}, expected 'auto', None or a callable."
+            )
+        self._size = height
+        self._max_pixels = max_pixels
+        self._detector = detect if callable(detect) else None
+        self._note = _NOT_WANTED if detect is None else _NOT_INSTALLED
+        self.detects_faces = callable(detect) or (
+            detect == "auto" and find_spec("cv2") is not None
+        )
 
     def read(self, upload, index, cropped):
-        from ..datasets import read_face_image
+        """Open one picture.
 
-        face = read_face_image(BytesIO(upload.data))
-        return Picture(upload.name, 48, 48, face[None], [None])
+        Parameters
+        ----------
+        upload : Upload
+            The file.
+        index : int
+            Its number, for messages about files without a name.
+        cropped : bool
+            Whether it is a face already.
+
+        Returns
+        -------
+        picture : Picture
+            With its faces.
+
+        Raises
+        ------
+        Refusal
+            If the file is no picture, broken or too large.
+        """
+        file = BytesIO(upload.data)
+        file.name = repr(upload.name) if upload.name else f"Picture {index}"
+        try:
+            image = open_image(file, max_pixels=self._max_pixels)
+        except ImageFileError as error:
+            raise Refusal(422, error) from None
+        return self._cut(image, upload.name, cropped)
+
+    def _cut(self, image, name, cropped):
+        whole = cropped or not self.detects_faces
+        cropper = FaceCropper(
+            image_size=self._size,
+            detector=self._detector,
+            cropped=True if whole else "auto",
+        )
+        crops = cropper.crop([image])
+        boxes = [
+            None if is_whole else _box(box)
+            for box, is_whole in zip(crops.boxes, crops.is_whole, strict=True)
+        ]
+        note = None if cropped else self._explain(boxes)
+        return Picture(name, *image.size, crops.images, boxes, note)
+
+    def _explain(self, boxes):
+        if not self.detects_faces:
+            return self._note
+        if not boxes:
+            return _NOBODY
+        return _WHOLE if boxes == [None] else None
+
+
+def _box(box):
+    names = ("x", "y", "width", "height")
+    return dict(zip(names, box.tolist(), strict=True))

@@ -16,8 +16,8 @@ from ._problems import busy
 class Service:
     """From a request to the emotions of its faces.
 
-    Bodies are read on the event loop, decoded in two threads, and their faces go
-    through the model in a third.
+    Bodies are read on the event loop, decoded in a few threads, and their faces go
+    through the model in one more.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ class Service:
     @asynccontextmanager
     async def lifespan(self, app):
         """Start the threads; in the end finish what was accepted."""
-        # Two: while one waits for memory the other decodes; more would only hold more
-        # decoded pictures at once.
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="fer-sklearn-decode")
+        self._threads = ThreadPoolExecutor(
+            self.limits.decoders, thread_name_prefix="fer-sklearn-decode"
+        )
         self.batcher = Batcher(
             self.emotions.predict,
             batch_faces=self.limits.batch_faces,

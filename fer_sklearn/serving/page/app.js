@@ -19,6 +19,7 @@ async function readFiles(files) {
   const mine = ++round;
   stopCamera();
   clear();
+  answered(true);
   $("busy").hidden = false;
   const spoken = [];
   try {
@@ -31,12 +32,17 @@ async function readFiles(files) {
       spoken.push(sentence(picture));
     }
     say(spoken.join(" "));
-    reveal();
   } catch (error) {
-    if (mine === round) complain(error);
+    if (mine !== round) return;
+    answered(spoken.length > 0);
+    complain(error);
   } finally {
     if (mine === round) $("busy").hidden = true;
   }
+}
+
+function answered(yes) {
+  document.body.classList.toggle("answered", yes);
 }
 
 function clear() {
@@ -70,16 +76,12 @@ async function smaller(file) {
   return blob ?? file;
 }
 
-function reveal() {
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  $("results").scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
-}
-
 // --- camera ---------------------------------------------------------------------
 
 async function startCamera() {
   round += 1;
   clear();
+  answered(true);
   $("busy").hidden = true;
   camera = new Camera($("video"), {
     square: !model.detects_faces, show: showFrame, fail: cameraFailed,
@@ -113,6 +115,7 @@ function stopCamera() {
 
 function cameraFailed(error) {
   stopCamera();
+  answered(false);
   complain(error);
   $("camera").focus();
 }
@@ -172,7 +175,11 @@ $("file").addEventListener("change", () => {
   $("file").value = ""; // The same file again is a change again.
 });
 $("camera").addEventListener("click", startCamera);
-$("stop").addEventListener("click", () => { stopCamera(); $("camera").focus(); });
+$("stop").addEventListener("click", () => {
+  stopCamera();
+  answered(false);
+  $("camera").focus();
+});
 $("turn").addEventListener("click", () => camera?.turn().catch(cameraFailed));
 addEventListener("dragover", (event) => { event.preventDefault(); dragging(true); });
 addEventListener("dragleave", (event) => { if (!event.relatedTarget) dragging(false); });

@@ -1,0 +1,78 @@
+"""A stand-in pipeline, real servers on loopback, and what is sent to them."""
+
+import io
+import threading
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from fer_sklearn import PixelStringTransformer
+from fer_sklearn.datasets import EMOTIONS, make_faces
+
+# Without the extra, the modules of tests that import this one are skipped.
+for module in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
+    pytest.importorskip(module, reason="needs the extra [serve]")
+
+from fer_sklearn.serving import bind, create_app  # noqa: E402
+from fer_sklearn.serving._server import make_server  # noqa: E402
+
+
+def stand_in():
+    """A fitted pipeline that takes pixel strings and arrays, without torch."""
+    faces = make_faces(140, random_state=0)
+    pipe = make_pipeline(
+        PixelStringTransformer(flatten=True),
+        PCA(20, whiten=True, random_state=0),
+        LogisticRegression(),
+    )
+    return pipe.fit(faces.data, faces.target)
+
+
+@contextmanager
+def serving(model, *, limits=None, **options):
+    """Serve `model` in a thread; gives a client whose base is the service."""
+    app = create_app(model, limits=limits, **options)
+    listener = bind("127.0.0.1", 0)
+    server = make_server(app, limits=limits, access_log=False)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    port = listener.getsockname()[1]
+    # The connection is accepted by the kernel at once and answered after the start.
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        try:
+            yield client
+        finally:
+            server.should_exit = True
+            thread.join(timeout=20)
+    assert not thread.is_alive()
+
+
+def encode(face, format="PNG", **options):
+    """An image file in bytes of an array or a Pillow image."""
+    image = face if isinstance(face, Image.Image) else Image.fromarray(face)
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def send(client, *files, **options):
+    """POST files, each bytes or (name, bytes), to /predict."""
+    named = [
+        file if isinstance(file, tuple) else (f"{index}.png", file)
+        for index, file in enumerate(files)
+    ]
+    parts = [("files", (name, data)) for name, data in named]
+    return client.post("/predict", files=parts, **options)
+
+
+def probabilities(answer):
+    """The probabilities of an answer, a row a face."""
+    assert answer.status_code == 200, answer.text
+    faces = [f for picture in answer.json()["pictures"] for f in picture["faces"]]
+    return np.array([[f["probabilities"][name] for name in EMOTIONS] for f in faces])
