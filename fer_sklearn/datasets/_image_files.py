@@ -15,7 +15,7 @@ _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 # A camera makes 12 to 50 million pixels. Beyond that a file of a few kB can fill the
 # memory (a decompression bomb), so the size is looked at before anything is decoded.
-_MAX_PIXELS = 64_000_000
+MAX_PIXELS = 64_000_000
 
 
 def read_face_image(file, image_size=48):
@@ -69,13 +69,15 @@ here: BMP, GIF, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP. Convert it, or remove it.
     return to_face(open_image(file), image_size)
 
 
-def open_image(file):
+def open_image(file, *, max_pixels=MAX_PIXELS):
     """Open one image file safely, as `read_face_image` does.
 
     Parameters
     ----------
     file : path-like or binary file object
         The image file.
+    max_pixels : int, default=64_000_000
+        Most pixels, looked at before anything is decoded.
 
     Returns
     -------
@@ -85,7 +87,7 @@ def open_image(file):
     Raises
     ------
     ImageFileError
-        If the file is empty, cut off, not an image or larger than 64 million pixels.
+        If the file is empty, cut off, not an image or larger than `max_pixels`.
     OSError
         If the file is missing or may not be read.
     """
@@ -93,10 +95,10 @@ def open_image(file):
     name = os.fspath(file) if is_path else getattr(file, "name", "the image")
     with open(file, "rb") if is_path else nullcontext(file) as stream:
         _check_not_empty(stream, name)
-        return ready_image(_open(stream, name), name)
+        return ready_image(_open(stream, name, max_pixels), name, max_pixels)
 
 
-def ready_image(image, name="the image"):
+def ready_image(image, name="the image", max_pixels=MAX_PIXELS):
     """Decode an open image, turn it upright and bring it to mode L or RGB.
 
     Parameters
@@ -105,6 +107,8 @@ def ready_image(image, name="the image"):
         In whatever mode, decoded or not.
     name : str, default="the image"
         What messages call it.
+    max_pixels : int, default=64_000_000
+        Most pixels.
 
     Returns
     -------
@@ -114,10 +118,10 @@ def ready_image(image, name="the image"):
     Raises
     ------
     ImageFileError
-        If the image is cut off or larger than 64 million pixels.
+        If the image is cut off or larger than `max_pixels`.
     """
-    if image.width * image.height > _MAX_PIXELS:
-        raise _too_large(name, f", {image.width}x{image.height}")
+    if image.width * image.height > max_pixels:
+        raise _too_large(name, max_pixels, f", {image.width}x{image.height}")
     # Broken bytes lead Pillow's decoders into any exception there is.
     try:
         image.load()
@@ -133,7 +137,7 @@ def _check_not_empty(stream, name):
         raise ImageFileError(f"{name} is empty (0 bytes). Copy it again, or remove it.")
 
 
-def _open(stream, name):
+def _open(stream, name, max_pixels):
     """Read the head of a file; nothing is decoded yet."""
     try:
         return Image.open(stream, formats=_FORMATS)
@@ -143,14 +147,14 @@ def _open(stream, name):
             "Convert it, or remove it."
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(name) from error
+        raise _too_large(name, max_pixels) from error
     except Exception as error:
         raise _broken(name, error) from error
 
 
-def _too_large(name, size=""):
+def _too_large(name, max_pixels, size=""):
     return ImageFileError(
-        f"{name} is too large{size}: more than {_MAX_PIXELS // 10**6} million pixels. "
+        f"{name} is too large{size}: more than {max_pixels // 10**6} million pixels. "
         "Cut out the face, or make the picture smaller."
     )
 
@@ -165,7 +169,7 @@ def _broken(name, error):
 def _to_8_bits(image):
     """Bring an image of any mode to mode L or RGB."""
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_deep_to_levels(np.asarray(image, dtype=np.float64)))
+        return Image.fromarray(_deep_to_levels(np.array(image, dtype=np.float32)))
     if image.mode == "LAB":
         return image.getchannel("L")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -178,12 +182,16 @@ def _to_8_bits(image):
 
 
 def _deep_to_levels(values):
-    """Bring 16-bit, 32-bit and floating-point greys to 0 to 255."""
-    values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=0.0)
+    """Bring 16-bit, 32-bit and floating-point greys to 0 to 255; overwrites them."""
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=np.inf, neginf=0.0)
     top = values.max()
     # By habit floats end at 1 or 255, and integers of such depth at 65535.
     white = next((end for end in (1, 255, 65535) if top <= end), top)
-    return np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8)
+    # In place, as a picture of 64 million pixels takes 256 MB each time it is copied.
+    values /= white
+    np.clip(values, 0, 1, out=values)
+    values *= 255
+    return np.rint(values, out=values).astype(np.uint8)
 
 
 def to_face(image, image_size):
