@@ -23,6 +23,9 @@ _EXPORTS = {
     "FERClassifier": "_classifier",
     "make_fer_pipeline": "_pipeline",
     "make_seed_pipeline": "_pipeline",
+    "load_model": "_persistence",
+    "read_model_metadata": "_persistence",
+    "save_model": "_persistence",
 }
 
 __all__ = sorted(_EXPORTS)

@@ -608,6 +608,14 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             _training.warn_of_other_versions(versions, "pickled classifier")
             self._unpack(packed)
 
+    def _restore(self, fitted, packed):
+        """Become fitted, from a model file: attributes, and what `pack_net` gives."""
+        vars(self).update(fitted)
+        self._unpack(packed)
+        self.history_ = _history_frame(self.net_.history)
+        self.n_iter_ = len(self.history_)
+        return self
+
     def _unpack(self, packed):
         """Rebuild the net from plain arrays."""
         module = self._make_module(GreyLevelNormalizer(**packed["normalizer"]), 0)

@@ -20,7 +20,9 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     "exceptions",
     "_extras",
+    "_files",
     "_validation",
+    "_model_file",
     "datasets",
     "metrics",
     "_pixels",

@@ -6,7 +6,7 @@ from ._checkpoint import Checkpoint
 from ._dataset import FaceDataset
 from ._devices import resolve_device
 from ._history import plain_history, restore_history
-from ._module import make_module, make_normalizer
+from ._module import make_module, make_normalizer, network_specs
 from ._net import FaceNet
 from ._packing import (
     library_versions,
@@ -33,6 +33,7 @@ __all__ = [
     "make_net",
     "make_normalizer",
     "make_parts",
+    "network_specs",
     "pack_net",
     "plain_history",
     "resolve_device",

@@ -1,13 +1,12 @@
 """Checkpoints: a training that is killed goes on where it was."""
 
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
 import torch
 from skorch.callbacks import Callback
 
+from .._files import write_atomically
 from ..exceptions import ModelFileError
 from ._history import plain_history, restore_history
 
@@ -84,20 +83,6 @@ class Checkpoint(Callback):
                 RuntimeWarning,
                 stacklevel=2,
             )
-
-
-def write_atomically(path: Path, write) -> None:
-    """Call ``write(file)`` on a file beside `path`, then move it to its place."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def read_checkpoint(path: Path) -> dict:

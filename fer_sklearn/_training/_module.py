@@ -53,3 +53,37 @@ def make_module(
             "Give its last layer n_classes outputs."
         )
     return nn.Sequential(OrderedDict(normalize=normalizer, network=module))
+
+
+def network_specs(
+    network, *, params, n_classes: int, image_shape: tuple[int, int]
+) -> dict[str, tuple]:
+    """Dtype and shape of each weight of a module, without allocating any.
+
+    Parameters
+    ----------
+    network, params, n_classes, image_shape
+        As in `make_module`.
+
+    Returns
+    -------
+    dict of str to (numpy.dtype, tuple of int)
+        By the names that the whole module's weights have.
+    """
+    kwargs = {"n_classes": n_classes, "image_shape": image_shape, "params": params}
+    try:
+        with torch.device("meta"):
+            module = make_network(network, **kwargs)
+    except Exception:
+        # A network of the user's own may compute on its weights as it is built.
+        if isinstance(network, str):
+            raise
+        module = make_network(network, **kwargs)
+    return {
+        f"network.{name}": (_numpy_dtype(tensor.dtype), tuple(tensor.shape))
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def _numpy_dtype(dtype: torch.dtype) -> np.dtype:
+    return torch.empty(0, dtype=dtype).numpy().dtype
