@@ -406,7 +406,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Labels, as they were given to `fit`.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        winners = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[winners]
 
     # -- input ---------------------------------------------------------------------
 
