@@ -50,7 +50,8 @@ from fer_sklearn import EMOTIONS
 
 probabilities = pipe.predict_proba(X_test[:3])
 for row in probabilities:
-    print(dict(zip(EMOTIONS, row.round(2).tolist(), strict=True)))
+    pairs = zip(EMOTIONS, row, strict=True)
+    print(", ".join(f"{name} {share:.2f}" for name, share in pairs))
 
 # %%
 # And the first faces with what was predicted for them:

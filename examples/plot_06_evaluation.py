@@ -31,11 +31,14 @@ pipe = make_fer_pipeline(
 pipe.fit(X_train, y_train)
 
 # %%
-# An accuracy without its standard error is half a sentence:
+# An accuracy without its interval is half a sentence:
+from fer_sklearn.metrics import accuracy_interval
+
 predicted = pipe.predict(X_test)
-accuracy = (predicted == y_test).mean()
-error = (accuracy * (1 - accuracy) / len(y_test)) ** 0.5
-print(f"accuracy {accuracy:.3f} +- {error:.3f} on {len(y_test)} faces")
+low, high = accuracy_interval(y_test, predicted)
+print(
+    f"accuracy {(predicted == y_test).mean():.3f}, 95 % interval {low:.3f}-{high:.3f}"
+)
 
 # %%
 # A linear model on the pixels says how much of it needed a network.

@@ -19,20 +19,21 @@ from fer_sklearn import load_fer2013, make_faces, make_fer_pipeline
 
 
 class TwoConvolutions(nn.Module):
-    """Two convolutions and a mean over the face."""
+    """Two convolutions and one linear layer."""
 
     def __init__(self, n_classes, width=16):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(1, width, 5, stride=2, padding=2),
+            nn.Conv2d(1, width, 5, padding=2),
             nn.BatchNorm2d(width),
             nn.ReLU(),
-            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.MaxPool2d(2),
+            nn.Conv2d(width, 2 * width, 3, padding=1),
             nn.BatchNorm2d(2 * width),
             nn.ReLU(),
-            nn.AdaptiveAvgPool2d(3),
+            nn.AdaptiveMaxPool2d(4),
             nn.Flatten(),
-            nn.Linear(18 * width, n_classes),
+            nn.Linear(32 * width, n_classes),
         )
 
     def forward(self, faces):
