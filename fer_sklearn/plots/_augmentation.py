@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..exceptions import FERError
-from ._inputs import as_face
+from ._inputs import as_face, check_count
 from ._mosaic import Mosaic
 from ._style import BLUE
 
@@ -90,8 +90,7 @@ class AugmentationDisplay:
                 f"augmenter is a {type(augmenter).__name__}, expected a "
                 "RandomAffineAugmenter."
             )
-        if not isinstance(n_draws, int | np.integer) or n_draws < 1:
-            raise FERError(f"n_draws is {n_draws!r}, expected a whole number from 1.")
+        check_count(n_draws=n_draws)
         image = as_face(face)
         moved = {k: v for k, v in knobs.items() if not _is_at_rest(v)}
         draws = {}

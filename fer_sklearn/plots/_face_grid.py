@@ -2,9 +2,15 @@
 
 import numpy as np
 
-from ..exceptions import FERError
-from ._inputs import as_faces, check_lengths, name_labels, predict_proba, take
-from ._mosaic import Mosaic, check_columns
+from ._inputs import (
+    as_faces,
+    check_count,
+    check_lengths,
+    name_labels,
+    predict_proba,
+    take,
+)
+from ._mosaic import Mosaic
 from ._style import BLUE, VERMILLION, percent
 
 RIGHT, WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
@@ -96,7 +102,7 @@ class FaceGridDisplay:
             If `X` and `y` have another length or hold no faces or labels.
         """
         check_lengths(X=X, y=y)
-        n_faces = _check_n_faces(n_faces)
+        check_count(n_faces=n_faces)
         images = as_faces(take(X, slice(n_faces)))
         names = None
         if y is not None:
@@ -128,7 +134,7 @@ class FaceGridDisplay:
             The display with the faces, drawn.
         """
         check_lengths(X=X, y=y)
-        n_faces = _check_n_faces(n_faces)
+        check_count(n_faces=n_faces)
         X = take(X, slice(n_faces))
         y = None if y is None else np.asarray(y)[:n_faces]
         confidence = None
@@ -186,7 +192,7 @@ class FaceGridDisplay:
             If the columns have other lengths or hold no faces or labels.
         """
         check_lengths(X=X, y_true=y_true, y_pred=y_pred, confidence=confidence)
-        n_faces = _check_n_faces(n_faces)
+        check_count(n_faces=n_faces)
         columns = [y_pred] if y_true is None else [y_pred, y_true]
         names, _ = name_labels(*columns, display_labels=display_labels)
         return cls(
@@ -212,7 +218,6 @@ class FaceGridDisplay:
             The display itself.
         """
         captions = [self._caption(i) for i in range(len(self.images))]
-        n_columns = check_columns(n_columns, default=7)
         mosaic = Mosaic(ax, len(self.images), n_columns, captions)
         drawn = [
             mosaic.draw(i, image, caption, frame=self._frame(i))
@@ -243,9 +248,3 @@ class FaceGridDisplay:
         if self.y_true is None or self.y_pred is None:
             return None
         return BLUE if self._right(i) else VERMILLION
-
-
-def _check_n_faces(n_faces):
-    if not isinstance(n_faces, int | np.integer) or n_faces < 1:
-        raise FERError(f"n_faces is {n_faces!r}, expected a whole number from 1.")
-    return int(n_faces)

@@ -1,6 +1,7 @@
 """Faces and labels in all the forms that people hold them in."""
 
 from math import isqrt
+from numbers import Integral
 
 import numpy as np
 
@@ -76,6 +77,13 @@ def check_lengths(**columns):
     if len(set(lengths.values())) > 1:
         counted = ", ".join(f"{name} has {n}" for name, n in lengths.items())
         raise FERError(f"Expected the same number of rows everywhere, but {counted}.")
+
+
+def check_count(**counts):
+    """Raise unless all are whole numbers from 1; names are for the message."""
+    for name, count in counts.items():
+        if not isinstance(count, Integral) or count < 1:
+            raise FERError(f"{name} is {count!r}, expected a whole number from 1.")
 
 
 def name_labels(*columns, classes=None, display_labels=None):

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from ..exceptions import FERError
 from ._inputs import (
     as_faces,
+    check_count,
     check_lengths,
     check_prob,
     name_labels,
     predict_proba,
     take,
 )
-from ._mosaic import Mosaic, check_columns
+from ._mosaic import Mosaic
 from ._style import FONT_SIZE, get_axes, percent
 
 
@@ -150,8 +150,7 @@ class MistakesDisplay:
             If the columns have other lengths, or `y_prob` other columns than `labels`
             or values outside of 0 to 1.
         """
-        if not isinstance(n_faces, int | np.integer) or n_faces < 1:
-            raise FERError(f"n_faces is {n_faces!r}, expected a whole number from 1.")
+        check_count(n_faces=n_faces)
         check_lengths(X=X, y_true=y_true, y_prob=y_prob)
         y_prob, labels = check_prob(y_prob, labels)
         predicted = labels[y_prob.argmax(axis=1)]
@@ -186,7 +185,6 @@ class MistakesDisplay:
         MistakesDisplay
             The display itself.
         """
-        n_columns = check_columns(n_columns, default=7)
         if len(self.images) == 0:
             return self._plot_nothing(ax)
         captions = [

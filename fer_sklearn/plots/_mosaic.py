@@ -1,11 +1,10 @@
 """Many faces with captions on one axes."""
 
-import numpy as np
-
-from ..exceptions import FERError
+from ._inputs import check_count
 from ._style import FONT_SIZE, SMALL_FONT_SIZE, WIDTH, get_axes
 
 _GAP = 0.08  # of a face's side, between two faces
+_MARGIN = 4  # points between a face, which may have a frame, and its caption
 _LINE = 1.35  # of the font size, from one line of a caption to the next
 _LETTER = 0.62  # of the font size, a generous width of a letter
 
@@ -17,8 +16,10 @@ class Mosaic:
     ----------
     ax : matplotlib Axes or None
         Where to draw; None makes a figure that fits.
-    n_faces, n_columns : int
-        How many faces, and how many of them stand beside each other.
+    n_faces : int
+        How many faces.
+    n_columns : int or None
+        How many of them stand beside each other; None means 7.
     captions : list of str, default=()
         One a face, lines parted by newlines; they set the room beneath the faces.
     row_labels : list of str, default=()
@@ -30,6 +31,8 @@ class Mosaic:
     def __init__(
         self, ax, n_faces, n_columns, captions=(), row_labels=(), extra_height=0.0
     ):
+        n_columns = 7 if n_columns is None else n_columns
+        check_count(n_columns=n_columns)
         self.n_columns = min(n_columns, n_faces)
         self.n_rows = -(-n_faces // self.n_columns)
         self._row_labels = row_labels
@@ -64,7 +67,8 @@ class Mosaic:
             self._left = room / (width - room) * self._faces_width()
         self._cell = width / self._width()
         self.font_size = min(SMALL_FONT_SIZE, self._cell / (_LETTER * self._letters))
-        self._pitch = 1 + _GAP + self._lines * self.font_size * _LINE / self._cell
+        caption = self._lines * self.font_size * _LINE + _MARGIN * bool(self._lines)
+        self._pitch = 1 + _GAP + caption / self._cell
 
     def _faces_width(self):
         return self.n_columns * (1 + _GAP) - _GAP
@@ -80,7 +84,7 @@ class Mosaic:
         row, column = divmod(i, self.n_columns)
         return column * (1 + _GAP), row * self._pitch
 
-    def draw(self, i, image, caption="", color="black", frame=None, **imshow_params):
+    def draw(self, i, image, caption="", frame=None, **imshow_params):
         """Draw a face into the i-th cell and return (image artist, text artist)."""
         left, top = self.corner(i)
         params = {"cmap": "gray", "vmin": 0, "vmax": 255, **imshow_params}
@@ -89,11 +93,11 @@ class Mosaic:
         )
         if frame is not None:
             self.frame(left, top, frame)
-        text = self.ax.text(
-            left + 0.5,
-            top + 1 + 0.02,
+        text = self.ax.annotate(
             caption,
-            color=color,
+            (left + 0.5, top + 1),
+            xytext=(0, -_MARGIN),
+            textcoords="offset points",
             fontsize=self.font_size,
             linespacing=1.15,
             ha="center",
@@ -133,12 +137,3 @@ class Mosaic:
 
 def _longest_line(texts):
     return max([1, *(len(line) for text in texts for line in text.split("\n"))])
-
-
-def check_columns(n_columns, default):
-    """Return the number of columns, checked."""
-    if n_columns is None:
-        return default
-    if not isinstance(n_columns, int | np.integer) or n_columns < 1:
-        raise FERError(f"n_columns is {n_columns!r}, expected a whole number from 1.")
-    return int(n_columns)

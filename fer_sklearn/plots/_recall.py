@@ -178,7 +178,9 @@ class RecallDisplay:
         """
         places = np.arange(len(self.recall))
         self.figure_, self.ax_ = get_axes(ax, height=1.2 + 0.38 * len(places))
-        style = {"fmt": "o", "color": BLUE, "capsize": 4, "markersize": 7, **kwargs}
+        style = {"fmt": "o", "color": BLUE, "capsize": 4, "markersize": 7}
+        # A point at 0 or 1 would be cut in half by the frame.
+        style = {**style, "clip_on": False, "zorder": 3, **kwargs}
         # Rounding can leave an end of the interval on the wrong side of the recall.
         arms = np.clip([self.recall - self.lower, self.upper - self.recall], 0, None)
         self.errorbar_ = self.ax_.errorbar(self.recall, places, xerr=arms, **style)

@@ -195,10 +195,16 @@ class SaliencyDisplay:
     def _draw_colorbar(self, limit):
         from matplotlib.cm import ScalarMappable  # there since Mosaic
         from matplotlib.colors import Normalize
+        from matplotlib.ticker import MaxNLocator
 
         colors = ScalarMappable(Normalize(-100 * limit, 100 * limit), _COLORS)
         self.colorbar_ = self.figure_.colorbar(
-            colors, ax=self.ax_, location="bottom", aspect=40, shrink=0.8
+            colors,
+            ax=self.ax_,
+            location="bottom",
+            aspect=40,
+            shrink=0.8,
+            ticks=MaxNLocator(5),
         )
         self.colorbar_.ax.tick_params(labelsize=SMALL_FONT_SIZE)
         self.colorbar_.set_label(

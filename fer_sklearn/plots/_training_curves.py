@@ -35,7 +35,8 @@ class TrainingCurvesDisplay:
     ----------
     best_epoch : int or None
         The first epoch with the highest validation accuracy; without validation
-        accuracy the one with the lowest validation loss; None without either.
+        accuracy the one with the lowest validation loss; None without either. With
+        ``early_stopping=True`` its weights are the ones that the classifier keeps.
     axes_ : dict of str to matplotlib Axes
         The panels, named ``"loss"``, ``"accuracy"`` and ``"lr"`` as far as drawn.
     ax_ : ndarray of matplotlib Axes

@@ -40,6 +40,7 @@ def test_intervals_of_none_and_all(assert_legible):
     assert display.upper[0] == 1 and display.lower[1] == 0
     assert 0 < display.lower[0] < 1 and 0 < display.upper[1] < 1
     assert [text.get_text() for text in display.texts_] == ["100%", "0%"]
+    assert not display.errorbar_.lines[0].get_clip_on()
     assert_legible(display.figure_, display.texts_)
 
 
