@@ -1,0 +1,87 @@
+"""From a fitted model to what a model file holds."""
+
+import math
+
+from sklearn.utils.validation import check_is_fitted
+
+from .._model_file import pack_value
+from .._training import library_versions, pack_net
+from ..exceptions import ModelFileError
+from ._classes import class_names, pack_classes
+from ._steps import LEFT_BEHIND, PASSTHROUGH, steps_of
+
+
+def pack_model(model, dtype: str) -> tuple[dict, dict]:
+    """Give metadata and weights of a fitted model."""
+    if dtype not in ("float32", "float16"):
+        raise ModelFileError(f"dtype must be 'float32' or 'float16', got {dtype!r}.")
+    steps = steps_of(model)
+    classifier = steps[-1][1]
+    check_is_fitted(classifier)
+    packed = pack_net(classifier.net_, keep_optimizer=False)
+    metadata = {
+        "kind": "classifier" if model is classifier else "pipeline",
+        "classes": pack_classes(classifier.classes_),
+        "class_names": class_names(classifier.classes_),
+        "network": _describe_network(classifier),
+        "image_shape": [int(n) for n in classifier.image_shape_],
+        "normalization": packed["normalizer"],
+        "temperature": float(classifier.temperature_),
+        "feature_names": _feature_names(classifier),
+        "steps": [_pack_step(name, step) for name, step in steps],
+        "training": {
+            "n_iter": classifier.n_iter_,
+            "stop_reason": classifier.stop_reason_,
+            "history": [_finite_row(row) for row in packed["history"]],
+        },
+        "versions": library_versions(),
+        "weights_dtype": dtype,
+    }
+    weights = {
+        name: array.astype(dtype) if array.dtype.kind == "f" else array
+        for name, array in packed["weights"].items()
+    }
+    return metadata, weights
+
+
+def _describe_network(classifier):
+    network = classifier.network
+    custom = not isinstance(network, str)
+    module = classifier.net_.module_.network
+    if custom:
+        # A partial function has no name of its own.
+        named = network if hasattr(network, "__qualname__") else type(network)
+        name = f"{named.__module__}.{named.__qualname__}"
+    else:
+        name = network
+    return {
+        "name": name,
+        "custom": custom,
+        "n_parameters": sum(p.numel() for p in module.parameters()),
+    }
+
+
+def _feature_names(classifier):
+    names = getattr(classifier, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def _finite_row(row):
+    return {
+        name: value if not isinstance(value, float) or math.isfinite(value) else None
+        for name, value in row.items()
+    }
+
+
+def _pack_step(name, step):
+    if step is None or isinstance(step, str):
+        return {"name": name, "type": PASSTHROUGH, "params": {}}
+    params = {
+        key: pack_value(f"{name}__{key}", value)
+        for key, value in step.get_params(deep=False).items()
+        if key not in LEFT_BEHIND and not (key == "network" and callable(value))
+    }
+    # The device it was trained on need not be there; the CPU is.
+    if params.get("device", "cpu") != "cpu":
+        params["device"] = "auto"
+    return {"name": name, "type": type(step).__name__, "params": params}
