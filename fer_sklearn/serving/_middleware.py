@@ -51,7 +51,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(receive, send)
+        exchange = _Exchange(scope, receive, send)
         start = time.perf_counter()
         try:
             async with asyncio.timeout(self._limits.answer_seconds):
@@ -79,10 +79,11 @@ def _failure(error):
 class _Exchange:
     """One request and its answer, watched on the way."""
 
-    def __init__(self, receive, send):
+    def __init__(self, scope, receive, send):
         self._receive = receive
         self._send = send
-        self._body_done = False
+        names = {name for name, value in scope["headers"] if value != b"0"}
+        self._body_done = not names & {b"content-length", b"transfer-encoding"}
         self.status = None
 
     async def receive(self):
@@ -93,7 +94,10 @@ class _Exchange:
     async def send(self, message):
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message = {**message, "headers": [*message.get("headers", []), *_HEADERS]}
+            headers = [*message.get("headers", []), *_HEADERS]
+            if not self._body_done:
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
         elif not message.get("more_body", False) and not self._body_done:
             # The whole answer first: a client that reads while it sends stops here.
             await self._send({**message, "more_body": True})

@@ -1,0 +1,241 @@
+"""Whatever is sent: a 4xx with one sentence, no 500, no hang, bounded memory."""
+
+import contextlib
+import io
+import json
+import pickle
+import struct
+import zlib
+from functools import cache
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from serving_helpers import encode, send
+
+from fer_sklearn.datasets import write_pixel_strings
+
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "multipart/form-data; boundary=B"}
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
+PART = b'--B\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+FACE = [[0] * 48] * 48
+
+
+class Evil:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit",))
+
+
+def png_head(width, height):
+    """A png that claims a size and has next to no data."""
+
+    def chunk(kind, data):
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = zlib.compress(bytes(1000))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size)
+        + chunk(b"IDAT", data)
+        + chunk(b"IEND", b"")
+    )
+
+
+@cache
+def bomb():
+    """A png of 20,000x20,000 equal pixels: 400 MB in a file of some 400 kB."""
+    file = io.BytesIO()
+    Image.new("L", (20_000, 20_000)).save(file, "PNG")
+    return file.getvalue()
+
+
+def noise(format="JPEG"):
+    levels = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    return encode(levels, format)
+
+
+FILES = {
+    "0 bytes": (("a.png", b""), "'a.png' is empty"),
+    "text named jpg": (("a.jpg", b"I am a text."), "'a.jpg' is not in a format"),
+    "truncated jpg": (("a.jpg", noise()[:900]), "'a.jpg' is cut off or damaged"),
+    "truncated png": (("a.png", noise("PNG")[:900]), "'a.png' is cut off or damaged"),
+    "bomb": (("a.png", bomb), "'a.png' is too large"),
+    "claimed size": (("a.png", png_head(6000, 6000)), "'a.png' is too large"),
+    "missing pixels": (("a.png", png_head(60, 60)), "'a.png' is cut off or damaged"),
+    "svg": (("a.svg", SVG), "'a.svg' is not in a format"),
+    "eps": (("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n"), "'a.eps' is not in a format"),
+    "pickle": (("a.png", pickle.dumps(Evil())), "'a.png' is not in a format"),
+    "path up": (("../../etc/passwd", noise()), "is a path; send a plain name"),
+    "path down": (("..\\..\\a.png", noise()), "is a path; send a plain name"),
+    "absolute path": (("/etc/passwd", noise()), "is a path; send a plain name"),
+    "drive": (("C:a.png", noise()), "is a path; send a plain name"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_files(client, case):
+    (name, data), sentence = FILES[case]
+    answer = send(client, (name, data() if callable(data) else data))
+    refused(answer, (400, 422), sentence)
+
+
+def test_one_bad_file_among_good_ones_is_named(client):
+    answer = send(client, ("1.jpg", noise()), ("2.jpg", b"x"), ("3.jpg", noise()))
+    refused(answer, 422, "'2.jpg' is not in a format")
+
+
+def text(faces):
+    return json.dumps({"faces": faces}).encode()
+
+
+ODD_FACE = [[256] + [0] * 47, *FACE[1:]]
+BODIES = {
+    "empty body": (b"", JSON, 400, "The body is empty"),
+    "empty form": (b"", FORM, 400, "The body is empty"),
+    "empty picture": (b"", {"Content-Type": "image/png"}, 400, "The body is empty"),
+    "form without parts": (b"--B--\r\n", FORM, 422, "The form has no file"),
+    "form cut off": (PART + b"abc", FORM, 400, "The multipart form ends in the middle"),
+    "no form": (b"hello", FORM, 400, "is not a well-formed multipart form"),
+    "no boundary": (
+        PART,
+        {"Content-Type": "multipart/form-data"},
+        400,
+        "has no boundary",
+    ),
+    "other field": (
+        PART.replace(b"files", b"image") + b"\r\n--B--\r\n",
+        FORM,
+        422,
+        "The form field 'image' is not a file of 'files'",
+    ),
+    "10,000 files": (
+        (PART + b"x\r\n") * 10_000 + b"--B--\r\n",
+        FORM,
+        413,
+        "more than the 64 files",
+    ),
+    "control character in name": (
+        PART.replace(b'"a"', b'"a\x01"') + b"\r\n--B--\r\n",
+        FORM,
+        400,
+        "The file name 'a\\x01' has control characters",
+    ),
+    "long header of a part": (
+        b"--B\r\n" + b"a" * 10**6,
+        FORM,
+        400,
+        "not a well-formed multipart form",
+    ),
+    "no JSON": (b"{", JSON, 400, "The body is not JSON"),
+    "NaN": (b'{"faces": [[NaN]]}', JSON, 400, "NaN is not a JSON number"),
+    "Infinity": (b'{"faces": -Infinity}', JSON, 400, "-Infinity is not a JSON number"),
+    "not UTF-8": (b'{"faces": "\xff"}', JSON, 400, "The body is not JSON"),
+    "half a surrogate": (rb'{"faces": "\ud800"}', JSON, 422, "Face 0"),
+    "deep": (b"[" * 10**5 + b"]" * 10**5, JSON, 400, "The body is not JSON"),
+    "long number": (b"9" * 5000, JSON, 400, "The body is not JSON"),
+    "list": (b"[]", JSON, 422, 'has to be {"faces": ...}'),
+    "other member": (b'{"faces": [], "x": 1}', JSON, 422, 'has to be {"faces": ...}'),
+    "no faces": (text([]), JSON, 422, '"faces" is empty'),
+    "null": (text(None), JSON, 422, "a face is a pixel string or a list of rows"),
+    "number": (text([1]), JSON, 422, "a face is a pixel string or a list of rows"),
+    "flat face": (text([0] * 2304), JSON, 422, "a face is a pixel string or a list"),
+    "other shape": (text([[0] * 48] * 47), JSON, 422, "Face 0 is 47x48, expected 48x"),
+    "ragged": (text([*FACE[1:], [0]]), JSON, 422, "Face 0 is 48x1/48, expected 48x48"),
+    "256": (text([FACE, ODD_FACE]), JSON, 422, "Face 1 holds '256', expected whole"),
+    "half": (text([[0.5] * 48] * 48), JSON, 422, "Face 0 holds '0.5', expected whole"),
+    "true": (text([[True] * 48] * 48), JSON, 422, "Face 0 holds 'True', expected"),
+    "huge number": (text([[10**400] * 48] * 48), JSON, 422, "expected whole numbers"),
+    "short string": (text("1 2 3"), JSON, 422, "Face 0 has 3 grey levels, expected 23"),
+    "string of words": (text("a b c"), JSON, 422, "Face 0"),
+    "empty string": (text(""), JSON, 422, "Face 0"),
+    "long string": (text("1 " * 50_000), JSON, 413, "too long for 2304 grey levels"),
+    "10 MB string": (text("1 " * 5_000_000), JSON, 413, "The body is larger than"),
+    "65 faces": (text(["1"] * 65), JSON, 413, "65 faces, more than the 64 taken"),
+    "20 MB": (bytes(20 * 2**20 + 1), FORM, 413, "larger than the 20 MiB"),
+    "text": (b"hello", {"Content-Type": "text/plain"}, 415, "is 'text/plain'; send"),
+    "no type": (b"hello", {}, 415, "The Content-Type is ''; send pictures as"),
+    "pickle": (
+        pickle.dumps(Evil()),
+        {"Content-Type": "application/x-pickle"},
+        415,
+        "is 'application/x-pickle'",
+    ),
+    "urlencoded": (
+        b"faces=1",
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        415,
+        "send pictures as multipart/form-data or image/*",
+    ),
+    "gzip": (
+        zlib.compress(bytes(10**6)),
+        {**JSON, "Content-Encoding": "gzip"},
+        415,
+        "without Content-Encoding",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_bodies(client, case):
+    body, headers, status, sentence = BODIES[case]
+    refused(client.post("/predict", content=body, headers=headers), status, sentence)
+
+
+def test_body_without_end_is_refused_while_it_arrives(client):
+    """No Content-Length gives it away, and far less than all of it is read."""
+    sent = 0
+
+    def chunks():
+        nonlocal sent
+        for _ in range(10_000):
+            sent += 2**20
+            yield bytes(2**20)
+
+    # Some clients notice the answer, others only that the connection is gone.
+    with contextlib.suppress(httpx.WriteError, httpx.ReadError):
+        answer = client.post("/predict", content=chunks(), headers=FORM)
+        refused(answer, 413, "larger than the 20 MiB")
+    assert sent < 200 * 2**20
+    assert client.get("/health").status_code == 200
+
+
+def test_address_and_method(client):
+    refused(client.get("/../../etc/passwd"), 404, "There is nothing at this address.")
+    refused(client.get("/page/%2e%2e/_app.py"), 404, "nothing at this address")
+    refused(client.get("/page/..%2f_app.py"), 404, "nothing at this address")
+    refused(client.get("/predict"), 405, "does not take this method")
+    refused(client.delete("/predict"), 405, "does not take this method")
+    refused(client.post("/predict?cropped=perhaps"), 422, "query.cropped: ")
+
+
+def test_memory_is_bounded(client, pictures):
+    """A second round of everything takes no more memory than the first."""
+    strings = write_pixel_strings(pictures)
+
+    def everything():
+        for (name, data), _ in FILES.values():
+            send(client, (name, data() if callable(data) else data))
+        for body, headers, _, _ in BODIES.values():
+            client.post("/predict", content=body, headers=headers)
+        client.post("/predict", json={"faces": strings})
+
+    everything()
+    before = psutil.Process().memory_info().rss
+    everything()
+    assert psutil.Process().memory_info().rss - before < 60 * 2**20
+
+
+def refused(answer, status, sentence):
+    statuses = status if isinstance(status, tuple) else (status,)
+    assert answer.status_code in statuses, answer.text
+    body = answer.json()
+    assert list(body) == ["detail"]
+    assert sentence in body["detail"]
+    assert "\n" not in body["detail"]
+    assert len(body["detail"]) <= 400
+    assert body["detail"][-1] in ".…"
