@@ -36,9 +36,8 @@ from fer_sklearn.metrics import accuracy_interval
 
 predicted = pipe.predict(X_test)
 low, high = accuracy_interval(y_test, predicted)
-print(
-    f"accuracy {(predicted == y_test).mean():.3f}, 95 % interval {low:.3f}-{high:.3f}"
-)
+accuracy = (predicted == y_test).mean()
+print(f"accuracy {accuracy:.3f}, 95 % interval {low:.3f} to {high:.3f}")
 
 # %%
 # A linear model on the pixels says how much of it needed a network.

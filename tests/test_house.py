@@ -40,8 +40,8 @@ ORDER = [
     "_onnx",
     "photos",
     "distributed",
-    "cli",
     "serving",
+    "cli",
 ]
 BEFORE_TORCH = ORDER[: ORDER.index("networks")]
 TORCH = {"torch", "skorch"}
