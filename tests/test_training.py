@@ -1,0 +1,459 @@
+"""The parts of a training, each against a plain way to do the same."""
+
+import math
+import pickle
+import shutil
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax as scipy_softmax
+from skorch.callbacks import Callback
+from tiny_network import TinyNet
+from torch import nn
+
+from fer_sklearn import FERClassifier, RandomAffineAugmenter
+from fer_sklearn._training import (
+    FaceDataset,
+    compute_logits,
+    fit_temperature,
+    fold_batch_norm,
+    make_normalizer,
+    resolve_device,
+    softmax,
+)
+from fer_sklearn._training._schedule import CURVES, Schedule, StopTraining
+from fer_sklearn.exceptions import FERError, ModelFileError
+from fer_sklearn.networks import GreyLevelNormalizer, make_network
+
+
+def tiny(**params):
+    defaults = {"max_epochs": 2, "batch_size": 64, "random_state": 0, "lr": 0.05}
+    return FERClassifier(TinyNet, **{**defaults, **params})
+
+
+class KillAt(Callback):
+    """Break a training off at the start of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            raise RuntimeError("killed")
+
+
+class Record(Callback):
+    """Keep what each batch saw."""
+
+    def __init__(self):
+        self.faces, self.lr, self.dtypes = [], [], set()
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        if training:
+            self.faces.append(batch[0])
+            self.dtypes.add(batch[0].dtype)
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            self.lr.append(net.optimizer_.param_groups[0]["lr"])
+
+
+class TestBatches:
+    def test_one_gather_a_batch(self, images, faces):
+        dataset = FaceDataset(images, faces.target, image_shape=(16, 16))
+        batch, targets = dataset.__getitems__([3, 1, 4])
+        assert batch.dtype == torch.uint8
+        np.testing.assert_array_equal(batch, images[[3, 1, 4]])
+        np.testing.assert_array_equal(targets, faces.target[[3, 1, 4]])
+        np.testing.assert_array_equal(dataset[2][0], images[2])
+
+    def test_weights_travel_beside_the_faces(self, images, faces):
+        weights = np.arange(210, dtype=np.float32)
+        dataset = FaceDataset(images, faces.target, weights, image_shape=(16, 16))
+        inputs, _ = dataset.__getitems__([3, 1])
+        assert inputs["sample_weight"].tolist() == [3, 1]
+        dataset.weigh({target: 2.0 for target in range(7)})
+        assert dataset.__getitems__([3, 1])[0]["sample_weight"].tolist() == [6, 2]
+
+    def test_fingerprint_tells_data_apart(self, images, faces):
+        def fingerprint(images, targets):
+            return FaceDataset(images, targets, image_shape=(16, 16)).fingerprint()
+
+        other = images.copy()
+        other[5, 5, 5] ^= 1
+        same = fingerprint(images, faces.target)
+        assert fingerprint(images.copy(), faces.target) == same
+        assert fingerprint(other, faces.target) != same
+        assert fingerprint(images, faces.target[::-1]) != same
+
+    def test_faces_stay_uint8_until_the_network(self, images, faces):
+        record = Record()
+        tiny(callbacks=[record]).fit(images, faces.target)
+        assert record.dtypes == {torch.uint8}
+
+
+class TestSchedule:
+    @pytest.mark.parametrize("curve", ["cosine", "one-cycle"])
+    def test_curves_rise_to_one_and_fall_to_zero(self, curve):
+        values = [CURVES[curve](p) for p in np.linspace(0, 1, 2001)]
+        peak = int(np.argmax(values))
+        assert values[peak] == pytest.approx(1, abs=1e-3)
+        assert values[-1] == pytest.approx(0, abs=1e-6)
+        assert all(np.diff(values[: peak + 1]) >= 0)
+        assert all(np.diff(values[peak:]) <= 0)
+
+    def test_learning_rate_follows_the_curve(self, images, faces):
+        record = Record()
+        tiny(callbacks=[record], max_epochs=5).fit(images, faces.target)
+        steps = np.arange(20) / 20
+        expected = [0.05 * CURVES["cosine"](p) for p in steps]
+        np.testing.assert_allclose(record.lr, expected)
+
+    def test_plateau_halves_the_rate(self, images, faces):
+        constant = np.full(210, 3)
+        constant[0] = 4
+        clf = tiny(
+            lr_schedule="plateau", n_iter_no_change=3, max_epochs=12, label_smoothing=0
+        )
+        # Nothing to learn in validation: its accuracy stays what it is.
+        clf.fit(images, constant, X_val=images[:50], y_val=constant[:50])
+        rates = clf.history_["lr"].to_numpy()
+        assert rates[0] == 0.05
+        assert rates[-1] <= 0.0125
+
+    def test_time_ends_the_training(self, images, faces):
+        clf = tiny(max_time=0.7, max_epochs=1).fit(images, faces.target)
+        assert clf.stop_reason_ == "max_time"
+        assert clf.n_iter_ > 1
+        assert clf.history_["lr"].iloc[-1] < 0.01
+        assert clf.history_["duration"].sum() < 5
+
+    def test_a_time_shorter_than_an_epoch_still_trains(self, images, faces):
+        clf = tiny(max_time=1e-6).fit(images, faces.target)
+        assert clf.stop_reason_ == "max_time"
+        assert clf.predict(images[:2]).shape == (2,)
+
+    def test_progress_is_shared_by_resumed_parts(self):
+        schedule = Schedule("cosine", lr=1.0, max_epochs=1, max_time=100)
+        schedule.started_, schedule.elapsed_ = math.inf, 0
+        net = SimpleNamespace(
+            optimizer_=torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0),
+            history=[],
+        )
+        schedule.on_train_begin(net)
+        state = schedule.state_dict()
+        schedule.load_state_dict({**state, "elapsed": 60.0})
+        assert schedule.elapsed() == pytest.approx(60, abs=1)
+
+    def test_stop_is_no_error_for_users(self):
+        assert issubclass(StopTraining, Exception)
+
+    def test_divergence_is_told(self, images, faces):
+        clf = tiny(lr=1e20, lr_schedule="constant", max_epochs=3)
+        with pytest.raises(FERError, match=r"Training diverged.*Lower lr"):
+            clf.fit(images, faces.target)
+
+
+class TestAveraging:
+    def test_average_is_what_remains(self, images, faces):
+        class Follow(Callback):
+            """The same average, computed naively."""
+
+            def on_train_begin(self, net, **kwargs):
+                self.average, self.n = None, 0
+                self.previous = {
+                    k: v.clone().double() for k, v in net.module_.state_dict().items()
+                }
+
+            def on_batch_end(self, net, training=False, **kwargs):
+                if not training:
+                    return
+                self.n += 1
+                decay = min(0.9, (1 + self.n) / (10 + self.n))
+                for name, value in net.module_.state_dict().items():
+                    old = self.previous[name]
+                    self.previous[name] = decay * old + (1 - decay) * value.double()
+
+        follow = Follow()
+        clf = tiny(ema_decay=0.9, callbacks=[follow], max_epochs=4)
+        clf.fit(images, faces.target)
+        for name, value in clf.net_.module_.state_dict().items():
+            torch.testing.assert_close(value.double(), follow.previous[name])
+
+    def test_without_average_the_last_step_remains(self, images, faces):
+        last = tiny(ema_decay=None).fit(images, faces.target)
+        average = tiny(ema_decay=0.9).fit(images, faces.target)
+        weights = [c.net_.module_.network[0].weight for c in (last, average)]
+        assert not torch.equal(*weights)
+
+
+class TestEarlyStopping:
+    def test_stops_and_restores_the_best(self, images, faces):
+        clf = tiny(
+            early_stopping=True, n_iter_no_change=3, max_epochs=200, ema_decay=None
+        )
+        clf.fit(images, faces.target, X_val=images[:70], y_val=faces.target[:70])
+        scores = clf.history_["valid_accuracy"]
+        assert clf.stop_reason_ == "early_stopping"
+        assert clf.n_iter_ == scores.idxmax() + 1 + 3
+        best = clf.score(images[:70], faces.target[:70])
+        assert best == pytest.approx(scores.max())
+
+    def test_own_split_is_stratified_and_never_augmented(self, images, faces):
+        class Validation(Callback):
+            seen = ()
+
+            def on_epoch_begin(self, net, dataset_valid=None, **kwargs):
+                Validation.seen = dataset_valid
+
+        view = RandomAffineAugmenter(random_state=0).fit_transform(images)
+        clf = tiny(early_stopping=True, callbacks=[Validation()])
+        clf.fit(view, faces.target)
+        assert np.bincount(Validation.seen.targets).tolist() == [3] * 7
+        originals = {face.tobytes() for face in images}
+        assert all(face.tobytes() in originals for face in Validation.seen.faces)
+
+    def test_no_split_unless_asked_for(self, images, faces):
+        clf = tiny().fit(images, faces.target)
+        assert clf.history_["valid_accuracy"].isna().all()
+
+
+class TestAugmentation:
+    def test_epochs_see_different_pictures(self, images, faces):
+        record = Record()
+        view = RandomAffineAugmenter(random_state=0).fit_transform(images)
+        tiny(callbacks=[record], batch_size=210).fit(view, faces.target)
+        first, second = (
+            {face.numpy().tobytes() for face in batch} for batch in record.faces
+        )
+        assert len(first | second) > 400
+
+    def test_workers_change_nothing(self, images, faces):
+        view = RandomAffineAugmenter(random_state=0).fit_transform(images)
+        alone = tiny().fit(view, faces.target)
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forking a process that has threads, as PyTorch's
+            # loader does. Remove when PyTorch starts workers in another way.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            helped = tiny(num_workers=2).fit(view, faces.target)
+        np.testing.assert_array_equal(
+            alone.predict_proba(images), helped.predict_proba(images)
+        )
+
+
+class TestRecipe:
+    def test_small_pictures_come_first(self, images, faces):
+        sizes = []
+
+        class Watch(nn.Module):
+            def __init__(self, n_classes):
+                super().__init__()
+                self.inner = TinyNet(n_classes)
+
+            def forward(self, x):
+                if self.training:
+                    sizes.append(x.shape[-1])
+                return self.inner(x)
+
+        clf = tiny(max_epochs=4, progressive_resizing=(8, 0.5))
+        clf.set_params(network=Watch).fit(images, faces.target)
+        assert sizes == [8] * 8 + [16] * 8
+
+    def test_mixup_blends_faces_and_losses(self, images, faces):
+        plain = tiny().fit(images, faces.target)
+        mixed = tiny(mixup_alpha=5.0).fit(images, faces.target)
+        assert (
+            mixed.history_["train_loss"].iloc[-1]
+            > plain.history_["train_loss"].iloc[-1]
+        )
+
+    def test_bfloat16_is_close_to_float32(self, images, faces):
+        full = tiny(max_epochs=4).fit(images, faces.target)
+        half = tiny(max_epochs=4, precision="bfloat16").fit(images, faces.target)
+        difference = full.predict_proba(images) - half.predict_proba(images)
+        assert 0 < np.abs(difference).max() < 0.05
+
+    def test_weight_decay_spares_biases(self, images, faces):
+        clf = tiny(weight_decay=0.3).fit(images, faces.target)
+        groups = clf.net_.optimizer_.param_groups
+        assert [group["weight_decay"] for group in groups] == [0.3, 0.0]
+        assert all(p.ndim > 1 for p in groups[0]["params"])
+        assert all(p.ndim == 1 for p in groups[1]["params"])
+
+    # torch's compiler calls deprecated parts of torch. Remove when it no longer does.
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+    def test_compiled_network_fits_predicts_and_pickles(self, images, faces):
+        clf = tiny(compile=True).fit(images, faces.target)
+        plain = tiny().fit(images, faces.target)
+        copy = pickle.loads(pickle.dumps(clf))
+        expected = plain.predict_proba(images)
+        np.testing.assert_allclose(clf.predict_proba(images), expected, atol=1e-3)
+        np.testing.assert_array_equal(
+            clf.predict_proba(images), copy.predict_proba(images)
+        )
+
+
+class TestCheckpoint:
+    settings = {
+        "max_epochs": 4,
+        "mixup_alpha": 0.2,
+        "progressive_resizing": (8, 0.5),
+        "early_stopping": True,
+    }
+
+    @pytest.mark.parametrize(
+        "more", [{}, {"lr_schedule": "plateau", "optimizer": "adamw", "lr": 1e-3}]
+    )
+    def test_killed_training_goes_on_to_the_same_end(
+        self, images, faces, tmp_path, more
+    ):
+        settings = {**self.settings, **more}
+        view = RandomAffineAugmenter(random_state=0).fit_transform(images)
+        unbroken = tiny(**settings).fit(view, faces.target)
+        broken = tiny(**settings, checkpoint=tmp_path / "c.pt", callbacks=[KillAt(3)])
+        with pytest.raises(RuntimeError, match="killed"):
+            broken.fit(view, faces.target)
+        resumed = broken.set_params(callbacks=None).fit(view, faces.target)
+        np.testing.assert_array_equal(
+            unbroken.predict_proba(images), resumed.predict_proba(images)
+        )
+        assert resumed.history_.drop(columns="duration").equals(
+            unbroken.history_.drop(columns="duration")
+        )
+
+    def test_finished_training_is_read_back(self, images, faces, tmp_path):
+        clf = tiny(checkpoint=tmp_path / "c.pt").fit(images, faces.target)
+        record = Record()
+        again = tiny(checkpoint=tmp_path / "c.pt", callbacks=[record])
+        again.fit(images, faces.target)
+        assert not record.faces
+        np.testing.assert_array_equal(
+            clf.predict_proba(images), again.predict_proba(images)
+        )
+
+    def test_other_settings_are_refused_by_name(self, images, faces, tmp_path):
+        tiny(checkpoint=tmp_path / "c.pt").fit(images, faces.target)
+        other = tiny(checkpoint=tmp_path / "c.pt", lr=0.01, label_smoothing=0.2)
+        with pytest.raises(
+            ModelFileError, match=r"label_smoothing: 0.1 there, 0.2 here; lr: 0.05"
+        ):
+            other.fit(images, faces.target)
+
+    def test_other_data_is_refused(self, images, faces, tmp_path):
+        tiny(checkpoint=tmp_path / "c.pt").fit(images, faces.target)
+        with pytest.raises(ModelFileError, match="training data"):
+            tiny(checkpoint=tmp_path / "c.pt").fit(images[1:], faces.target[1:])
+
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no", b"\x80\x04N."])
+    def test_broken_file_is_refused(self, images, faces, tmp_path, content):
+        path = tmp_path / "c.pt"
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError, match=r"not a readable checkpoint.*Delete"):
+            tiny(checkpoint=path).fit(images, faces.target)
+        assert path.read_bytes() == content
+
+    def test_other_format_number_is_refused(self, images, faces, tmp_path):
+        torch.save({"format": 99}, tmp_path / "c.pt")
+        with pytest.raises(ModelFileError, match="format 99"):
+            tiny(checkpoint=tmp_path / "c.pt").fit(images, faces.target)
+
+    def test_full_disk_keeps_the_last_good_one(
+        self, images, faces, tmp_path, monkeypatch
+    ):
+        path = tmp_path / "c.pt"
+        real_save, calls = torch.save, []
+
+        def save(state, file):
+            calls.append(state)
+            if len(calls) > 2:
+                file.write(b"half")
+                raise OSError(28, "No space left on device")
+            real_save(state, file)
+
+        monkeypatch.setattr(torch, "save", save)
+        with pytest.warns(RuntimeWarning, match="No space left"):
+            clf = tiny(checkpoint=path, max_epochs=4).fit(images, faces.target)
+        assert clf.n_iter_ == 4
+        kept = torch.load(path, weights_only=True)
+        assert len(kept["history"]) == 2
+        assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+
+
+class TestPrediction:
+    def test_folding_changes_nothing(self):
+        torch.manual_seed(0)
+        network = make_network("compact", n_classes=7, image_shape=(16, 16))
+        with torch.no_grad():
+            for _ in range(3):  # give the batch statistics something to hold
+                network(torch.randn(8, 1, 16, 16))
+        network.eval()
+        faces = torch.randn(5, 1, 16, 16)
+        folded = fold_batch_norm(network)
+        torch.testing.assert_close(folded(faces), network(faces), atol=1e-5, rtol=1e-5)
+        kinds = {type(layer) for layer in folded.modules()}
+        assert nn.BatchNorm2d not in kinds
+        assert nn.BatchNorm2d in {type(layer) for layer in network.modules()}
+
+    def test_shared_and_unordered_layers_are_left_alone(self):
+        shared = nn.Conv2d(1, 1, 1)
+
+        class Reversed(nn.Sequential):
+            def forward(self, x):
+                return super().forward(x).flip(-1)
+
+        module = nn.Sequential(
+            nn.Sequential(shared, nn.BatchNorm2d(1)),
+            nn.Sequential(shared, nn.BatchNorm2d(1)),
+            Reversed(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)),
+        ).eval()
+        folded = fold_batch_norm(module)
+        n_norms = sum(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
+        assert n_norms == 3
+
+    def test_batches_and_flip(self, images):
+        module = nn.Sequential(GreyLevelNormalizer(), TinyNet(7)).eval()
+        cpu = torch.device("cpu")
+        whole = compute_logits(module, images, device=cpu)
+        parts = compute_logits(module, images, device=cpu, batch_size=17)
+        np.testing.assert_allclose(whole, parts, atol=1e-5)
+        mirrored = compute_logits(module, images[:, :, ::-1], device=cpu)
+        flipped = compute_logits(module, images, device=cpu, flip=True)
+        np.testing.assert_allclose(flipped, (whole + mirrored) / 2, atol=1e-5)
+
+
+class TestCalibration:
+    def test_softmax_is_scipys(self):
+        logits = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32) * 30
+        assert softmax(logits).dtype == np.float32
+        np.testing.assert_allclose(softmax(logits), scipy_softmax(logits, 1), rtol=1e-5)
+
+    @pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
+    def test_temperature_is_found(self, factor):
+        rng = np.random.default_rng(0)
+        logits = rng.normal(size=(20_000, 7)) * 2
+        cumulative = scipy_softmax(logits, axis=1).cumsum(axis=1)
+        targets = (cumulative < rng.random((20_000, 1))).sum(axis=1).clip(max=6)
+        assert fit_temperature(logits * factor, targets) == pytest.approx(
+            factor, rel=0.05
+        )
+
+
+class TestDevices:
+    def test_unknown_and_missing_devices(self):
+        with pytest.raises(ValueError, match=r"device='toaster'.*'auto' or 'cpu'"):
+            resolve_device("toaster")
+        if not torch.cuda.is_available():
+            with pytest.raises(ValueError, match="cannot be used here"):
+                resolve_device("cuda")
+
+
+def test_normalizer_over_the_dataset(images):
+    normalizer = make_normalizer("dataset", images, (16, 16))
+    assert normalizer.mean == pytest.approx(images.mean())
+    assert normalizer.std == pytest.approx(images.std())
+    assert make_normalizer("auto", images, (16, 16)).per_image
+    assert not make_normalizer("auto", images, (1, 256)).per_image
