@@ -15,13 +15,15 @@ def captions(display):
 
 
 def assert_apart(display):
-    """The faces do not lie over each other, and all have the same size."""
+    """Faces and captions do not lie over each other; all faces have one size."""
     display.figure_.canvas.draw()
     boxes = [picture.get_window_extent() for picture in display.pictures_]
     for i, box in enumerate(boxes):
         assert box.width == pytest.approx(boxes[0].width)
         assert box.width == pytest.approx(box.height)
         assert not any(box.shrunk(0.99, 0.99).overlaps(b) for b in boxes[i + 1 :])
+        captions = [text.get_window_extent() for text in display.texts_]
+        assert not any(box.shrunk(0.99, 0.99).overlaps(b) for b in captions)
 
 
 def test_faces_and_labels(faces, images, assert_legible):
