@@ -47,8 +47,10 @@ def _run(args):
         # Python flushes stdout once more at exit, and would fail there again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        print("fer-sklearn: stopped by Ctrl-C", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(
+            ": ".join(["fer-sklearn: stopped by Ctrl-C", *stop.args]), file=sys.stderr
+        )
         return 130
     except Exception as error:
         if args.debug:

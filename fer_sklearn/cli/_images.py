@@ -10,7 +10,7 @@ from .._pixels import PixelStringTransformer
 from ..exceptions import FERError
 
 _TABLES = {".csv", ".gz", ".xz", ".zip", ".bz2"}
-_IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"}
+_IMAGES = set(".bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split())
 
 
 @dataclass
@@ -50,12 +50,14 @@ def _search(folder):
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _IMAGES and path.is_file()
+        if path.suffix.lower() in _IMAGES
+        and path.is_file()
+        and not path.name.startswith(".")  # what file managers leave behind
     )
 
 
 def read_file(path, image_shape):
-    """The faces in one file.
+    """Read the faces of one file.
 
     Parameters
     ----------

@@ -40,8 +40,21 @@ class LabelledFaces:
         )
 
     def uses(self):
-        """The distinct words of the Usage column; empty without one."""
+        """Collect the words of the Usage column; none without one."""
         return set() if self.usage is None else set(self.usage.tolist())
+
+
+# The parts of a folder, by the names they go round with.
+_PARTS = {
+    "train": "Training",
+    "training": "Training",
+    "val": "PublicTest",
+    "valid": "PublicTest",
+    "validation": "PublicTest",
+    "publictest": "PublicTest",
+    "test": "PrivateTest",
+    "privatetest": "PrivateTest",
+}
 
 
 def read_faces(path, image_shape=(48, 48)):
@@ -50,42 +63,23 @@ def read_faces(path, image_shape=(48, 48)):
     Parameters
     ----------
     path : path-like
-        Whatever `load_fer2013` reads, or a folder with a folder for each emotion.
+        Whatever `load_fer2013` or `load_image_folder` reads.
     image_shape : tuple of int
         Height and width of the faces.
     """
-    path = Path(path)
-    if path.is_dir():
+    if Path(path).is_dir():
         return _read_folder(path, image_shape)
     bunch = datasets.load_fer2013(path)
     if bunch.target is None:
         raise DataFileError(
-            f"{path} has no emotion column, so there is nothing to compare with. "
-            "Use: fer-sklearn predict"
+            f"{path} has no emotion column, so there is nothing to learn from or to "
+            "compare with. Use: fer-sklearn predict"
         )
     images = PixelStringTransformer(image_shape=image_shape).fit_transform(bunch.data)
     return _label(images, bunch, bunch.usage)
 
 
 def _read_folder(path, image_shape):
-    parts = [(use, path / name) for name, use in _PARTS if (path / name).is_dir()]
-    if not parts:
-        return _read_emotion_folders(path, image_shape, None)
-    faces = [_read_emotion_folders(part, image_shape, use) for use, part in parts]
-    columns = [[getattr(f, name) for f in faces] for name in faces[0].__annotations__]
-    return LabelledFaces(*map(np.concatenate, columns))
-
-
-# The folder form of the data set as it goes round, and the split that each part is.
-_PARTS = (
-    ("train", "Training"),
-    ("validation", "PublicTest"),
-    ("val", "PublicTest"),
-    ("test", "PublicTest"),
-)
-
-
-def _read_emotion_folders(path, image_shape, use):
     height, width = image_shape
     if height != width:
         raise DataFileError(
@@ -93,7 +87,11 @@ def _read_emotion_folders(path, image_shape, use):
             "use a csv of pixels."
         )
     bunch = datasets.load_image_folder(path, image_size=height)
-    usage = None if use is None else np.full(len(bunch.target), use)
+    if bunch.usage is None:
+        return _label(bunch.data, bunch, None)
+    usage = [_PARTS.get(part.casefold(), part) for part in bunch.usage]
+    if "PublicTest" not in usage:  # train and test, the usual form
+        usage = ["PublicTest" if use == "PrivateTest" else use for use in usage]
     return _label(bunch.data, bunch, usage)
 
 
@@ -109,18 +107,3 @@ def _label(images, bunch, usage):
     names = np.asarray(bunch.target_names)[target]
     usage = None if usage is None else np.asarray(usage, dtype=str)
     return LabelledFaces(images, target, names, usage)
-
-
-def unseen_rows(images, others):
-    """Which of `images` stand nowhere in `others`, pixel for pixel.
-
-    Parameters
-    ----------
-    images, others : ndarray of shape (n, height, width), dtype uint8
-
-    Returns
-    -------
-    unseen : ndarray of shape (n,), dtype bool
-    """
-    seen = {image.tobytes() for image in others}
-    return np.array([image.tobytes() not in seen for image in images], dtype=bool)

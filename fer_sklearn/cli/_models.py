@@ -1,6 +1,5 @@
 """From what people type as MODEL to a fitted pipeline."""
 
-import zipfile
 from pathlib import Path
 
 from ..exceptions import FERError
@@ -14,12 +13,7 @@ def is_model(text):
     path = Path(text)
     if path.is_dir():
         return (path / MODEL).is_file() or (path / CONFIG).is_file()
-    if path.suffix == ".onnx":
-        return path.is_file()
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as file:
-        return "metadata.json" in file.namelist()
+    return path.suffix in (".fer", ".onnx")
 
 
 def model_file(text):
@@ -46,7 +40,7 @@ def model_file(text):
 
 
 def open_model(text):
-    """The fitted pipeline that `text` names: file, run folder or pretrained name."""
+    """Open what `text` names: model file, run folder or pretrained pipeline."""
     path = model_file(text)
     if path is None:
         from .._pretrained import load_pretrained

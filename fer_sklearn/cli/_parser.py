@@ -86,7 +86,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def duration(text):
-    """Seconds in ``2h``, ``90m``, ``1h30m`` or ``45`` (seconds)."""
+    """Read the seconds in ``2h``, ``90m``, ``1h30m`` or ``45`` (seconds)."""
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text.lower())
     if "".join(number + unit for number, unit in parts) == text.lower() and parts:
         seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -102,7 +102,7 @@ def duration(text):
 
 
 def positive_int(text):
-    """A whole number from 1."""
+    """Read a whole number from 1."""
     if not re.fullmatch(r"\d+", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
@@ -116,7 +116,7 @@ def port(text):
 
 
 def seed(text):
-    """A whole number that seeds a 32-bit generator."""
+    """Read a whole number that seeds a 32-bit generator."""
     if not re.fullmatch(r"\d+", text) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not in 0 to 4294967295")
     return int(text)
@@ -132,7 +132,7 @@ def setting(text):
 
 
 def build_parser():
-    """The parser of ``fer-sklearn`` with all its commands.
+    """Build the parser of ``fer-sklearn`` with all its commands.
 
     Returns
     -------
@@ -252,8 +252,8 @@ def _add_predict(commands):
     add(
         "--model",
         metavar="MODEL",
-        help="model file, run folder or pretrained name (default: compact); a model "
-        "file or run folder as the first INPUT does the same",
+        help="model file, run folder or pretrained name (default: compact); a run "
+        "folder or .fer file as the first INPUT does the same",
     )
     add("-o", "--out", metavar="CSV", help="file to write (default: print)")
     add("--threads", type=positive_int, metavar="N", help="CPU threads")
@@ -315,5 +315,5 @@ def _add_serve(commands):
 
 
 def command_module(name):
-    """The module that runs the command `name`, imported when it is needed."""
+    """Import the module that runs the command `name`."""
     return import_module(f".{name}", __package__)

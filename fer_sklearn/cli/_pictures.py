@@ -51,7 +51,7 @@ def draw_pictures(run, pipe, train, y_true, y_prob, names):
 
 
 def _augmented_faces(pipe, train, n_faces=28):
-    """A grid of training faces as the network sees them."""
+    """Draw a grid of training faces as the network sees them."""
     from ..plots import FaceGridDisplay
 
     rows = np.linspace(0, len(train) - 1, min(n_faces, len(train))).astype(int)

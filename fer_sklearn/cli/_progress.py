@@ -53,10 +53,12 @@ class Progress(Callback):
         if not training:
             return
         progress = net.training_progress
-        if self.first_ is None:  # above 0 in a training that goes on
+        if self.first_ is None:
             self.first_ = progress
-            if self.bar_ is not None:
-                self.bar_.n = self.bar_.initial = progress
+            if self.bar_ is not None and progress > 0:  # a training that goes on
+                bar = self.bar_
+                bar.initial = bar.n = bar.last_print_n = progress
+                bar.refresh()
         if self.bar_ is not None:
             self.bar_.update(progress - self.bar_.n)
 

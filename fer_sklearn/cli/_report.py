@@ -12,7 +12,7 @@ from ..metrics import accuracy_interval, expected_calibration_error
 
 
 def class_names(classes):
-    """Names of `classes`: the emotions for 0 to 6, else the classes as text."""
+    """Name `classes`: the emotions for 0 to 6, else the classes as text."""
     classes = np.asarray(classes)
     if classes.dtype.kind in "iu" and np.isin(classes, range(len(EMOTIONS))).all():
         return [EMOTIONS[label] for label in classes]
@@ -75,7 +75,7 @@ def _number(value):
 
 
 def format_report(metrics, title):
-    """The tables that people read, of what `score` gave."""
+    """Write what `score` gave as the table that people read."""
     width = max(len("emotion"), *map(len, metrics["emotions"]))
     lines = [
         title,
@@ -91,7 +91,7 @@ def format_report(metrics, title):
 
 
 def format_accuracy(metrics):
-    """Accuracy with its standard error and interval, on one line."""
+    """Write accuracy with its standard error and interval on one line."""
     low, high = metrics["interval_95"]
     return (
         f"accuracy           {metrics['accuracy']:.3f}  "

@@ -1,33 +1,15 @@
 """The folder of one training run: settings, model, history, metrics and pictures."""
 
 import json
-import os
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from .._files import write_atomically
 from ..exceptions import FERError
 
 MODEL = "model.fer"
 CONFIG = "config.json"
 CHECKPOINT = "checkpoint"
-
-
-@contextmanager
-def replacing(path):
-    """Give a temporary name beside `path`, and move it to `path` if all went well.
-
-    Readers see the old file or the whole new one, also when the disk is full or
-    the power goes.
-    """
-    path = Path(path)
-    # The suffix stays: pandas and matplotlib choose the format by it.
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class RunFolder:
@@ -91,18 +73,20 @@ class RunFolder:
     def write_json(self, name, content):
         """Write a JSON file."""
         text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-        with replacing(self.path / name) as partial:
-            partial.write_text(text, "utf-8")
+        write_atomically(self.path / name, lambda file: file.write(text.encode()))
 
     def write_table(self, name, frame):
         """Write a DataFrame as csv."""
-        with replacing(self.path / name) as partial:
-            frame.to_csv(partial, index=False)
+        text = frame.to_csv(index=False)
+        write_atomically(self.path / name, lambda file: file.write(text.encode()))
 
     def write_picture(self, name, figure):
-        """Write a matplotlib figure."""
-        with replacing(self.path / name) as partial:
-            figure.savefig(partial, dpi=120, bbox_inches="tight")
+        """Write a matplotlib figure as png."""
+
+        def write(file):
+            figure.savefig(file, format="png", dpi=120, bbox_inches="tight")
+
+        write_atomically(self.path / name, write)
 
     def discard(self):
         """Remove the folder if nothing but the settings is in it."""

@@ -4,7 +4,8 @@ import json
 import sys
 
 from ..exceptions import FERError
-from ._labelled import read_faces, unseen_rows
+from ..model_selection import unseen_rows
+from ._labelled import read_faces
 from ._models import image_shape, open_model, use_threads
 from ._report import class_names, format_report, score
 
@@ -38,7 +39,7 @@ def run(args):
 
 
 def choose_rows(faces, usage, name):
-    """The rows to score and how to call them; see ``--usage``."""
+    """Choose the rows to score and how to call them; see ``--usage``."""
     if usage is None:
         usage = "PublicTest" if "PublicTest" in faces.uses() else "all"
     if usage == "all":
@@ -50,7 +51,7 @@ def choose_rows(faces, usage, name):
 
 
 def measure(pipe, faces, y_prob):
-    """The metrics of the probabilities `y_prob` that `pipe` gave for `faces`."""
+    """Measure the probabilities `y_prob` that `pipe` gave for `faces`."""
     names = class_names(pipe.classes_)
     strangers = sorted(set(faces.names.tolist()) - set(names))
     if strangers:

@@ -1,17 +1,18 @@
 """``fer-sklearn predict``: the emotion and the probabilities of each face."""
 
 import csv
+import io
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
+from .._files import write_atomically
 from ..exceptions import FERError
 from ._images import find_files, read_file
 from ._models import DEFAULT, image_shape, is_model, open_model, use_threads
 from ._report import class_names
-from ._run_folder import replacing
 
 _BATCH = 512
 
@@ -30,25 +31,42 @@ def run(args):
         0, or 1 if a file could not be read.
     """
     model, inputs = split_model(args.model, args.inputs)
+    if args.out is not None and not Path(args.out).parent.is_dir():
+        raise FERError(f"{Path(args.out).parent} is no folder; make it first.")
     use_threads(args.threads)
     pipe = open_model(model)
     files, empty = find_files(inputs)
-    report = _Failures()
+    failures = _Failures()
     for folder in empty:
-        report(folder, "no images in this folder")
-    with _output(args.out) as stream, _progress(len(files), args.quiet) as bar:
-        writer = csv.writer(stream, lineterminator="\n")
-        names = class_names(pipe.classes_)
-        writer.writerow(["file", "row", "emotion", *names])
-        faces = _faces(files, image_shape(pipe), report, bar)
+        failures.report(folder, "no images in this folder")
+    if args.out is None:
+        _write(sys.stdout, pipe, files, failures, args.quiet)
+    else:
+        write_atomically(
+            args.out, lambda file: _encode(file, pipe, files, failures, args.quiet)
+        )
+    return failures.finish(len(files) + len(empty))
+
+
+def _encode(file, *work):
+    text = io.TextIOWrapper(file, "utf-8", newline="")
+    _write(text, *work)
+    text.detach()  # flushes, and leaves the file open for its owner
+
+
+def _write(stream, pipe, files, failures, quiet):
+    names = class_names(pipe.classes_)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["file", "row", "emotion", *names])
+    with _progress(len(files), quiet) as bar:
+        faces = _faces(files, image_shape(pipe), failures, bar)
         for batch in _batches(faces, _BATCH):
             writer.writerows(_rows(pipe, batch, names))
             bar.update(len(batch))
-    return report.finish(len(files) + len(empty))
 
 
 def split_model(model, inputs):
-    """The model and what to predict on; the first input may be the model."""
+    """Part the model from the inputs; the first of them may be the model."""
     if model is None and is_model(inputs[0]):
         model, inputs = inputs[0], inputs[1:]
         if not inputs:
@@ -59,12 +77,12 @@ def split_model(model, inputs):
     return model or DEFAULT, inputs
 
 
-def _faces(files, shape, report, bar):
+def _faces(files, shape, failures, bar):
     for path in files:
         try:
             faces = read_file(path, shape)
         except (FERError, OSError) as error:
-            report(path, error)
+            failures.report(path, error)
             bar.update(1)
             continue
         bar.total += len(faces) - 1
@@ -95,15 +113,15 @@ class _Failures:
     def __init__(self):
         self.count = 0
 
-    def __call__(self, path, error):
-        from tqdm import tqdm
-
+    def report(self, path, error):
+        """Print a line, above the bar if there is one."""
         self.count += 1
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         name = "" if reason.startswith(str(path)) else f"{path}: "
         tqdm.write(f"fer-sklearn: {name}{reason}", file=sys.stderr)
 
     def finish(self, total):
+        """Print how many there were; give the exit status."""
         if not self.count:
             return 0
         print(
@@ -113,20 +131,7 @@ class _Failures:
         return 1
 
 
-@contextmanager
-def _output(out):
-    if out is None:
-        yield sys.stdout
-        return
-    if not Path(out).parent.is_dir():
-        raise FERError(f"{Path(out).parent} does not exist; make that folder first.")
-    with replacing(out) as partial, open(partial, "w", newline="") as stream:
-        yield stream
-
-
 def _progress(total, quiet):
-    from tqdm import tqdm
-
     # Lines of results and a bar on one terminal would run into each other.
     hidden = quiet or sys.stdout.isatty() or not sys.stderr.isatty()
     return tqdm(total=total, unit="face", disable=hidden, leave=False)

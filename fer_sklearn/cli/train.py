@@ -49,6 +49,9 @@ def run(args):
     say(f"{len(train)} faces to train on, {len(valid)} to validate, in {folder.path}")
     try:
         fit(pipe, train, valid, folder, quiet=args.quiet)
+    except KeyboardInterrupt:
+        folder.discard()
+        raise KeyboardInterrupt("no epoch had ended, so nothing is saved") from None
     except BaseException:
         folder.discard()  # nothing came of it
         raise
@@ -64,10 +67,10 @@ def _silence(line):
 
 
 def _earlier_run(args):
-    """The run that ``--resume`` names; its settings are taken as they were."""
+    """Open the run that ``--resume`` names; nothing of it can be changed."""
     if args.resume is None:
         return None
-    given = [name for name in (*_OPTIONS, "data", "out") if getattr(args, name)]
+    given = [name for name in (*_OPTIONS, "out", "data") if getattr(args, name)]
     if given:
         flags = ", ".join("--" + name.replace("_", "-") for name in given)
         raise FERError(
@@ -84,7 +87,7 @@ def _earlier_run(args):
 
 
 def make_config(args):
-    """Everything that makes this run, as ``config.json`` keeps it."""
+    """Gather everything that makes this run, for ``config.json``."""
     options = {name: getattr(args, name) for name in _OPTIONS}
     if options["seed"] is None:
         options["seed"] = 0
@@ -93,7 +96,7 @@ def make_config(args):
 
 
 def build_pipeline(options, *, drawn=False):
-    """The unfitted pipeline that the options describe, its parameters checked."""
+    """Build the pipeline that the options describe, its parameters checked."""
     make = make_fer_pipeline if options["preset"] is None else make_seed_pipeline
     defaults = _DRAWN if drawn else {}
     given = {
@@ -124,7 +127,7 @@ _N_DRAWN = 2100
 
 
 def parse_setting(text):
-    """``cnn__lr=0.1`` as the pair ``("cnn__lr", 0.1)``; a bare word is a string."""
+    """Read ``cnn__lr=0.1`` as ``("cnn__lr", 0.1)``; a bare word is a string."""
     name, _, value = text.partition("=")
     try:
         return name, literal_eval(value)
@@ -133,7 +136,7 @@ def parse_setting(text):
 
 
 def read_data(config, pipe):
-    """Faces to fit and faces to validate on.
+    """Read the faces to fit and the faces to validate on.
 
     Returns
     -------
@@ -154,8 +157,8 @@ def read_data(config, pipe):
 def _hold_out(faces, seed):
     """Hold a tenth out, each emotion's share kept and copies on one side."""
     rows = np.arange(len(faces))
-    train, valid = train_test_split_faces(
-        faces.images, rows, test_size=0.1, random_state=seed
+    *_, train, valid = train_test_split_faces(
+        faces.images, faces.target, rows, test_size=0.1, random_state=seed
     )
     return faces[train], faces[valid]
 

@@ -1,0 +1,81 @@
+"""``fer-sklearn inspect``: what is inside a model file, without torch."""
+
+import json
+import sys
+import textwrap
+
+from .._persistence import read_model_metadata
+from ._models import model_file
+
+
+def run(args):
+    """Print what a model file says of itself.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        With `model` and `json`.
+
+    Returns
+    -------
+    status : int
+        0.
+    """
+    path = model_file(args.model)
+    metadata = read_model_metadata(path)
+    if args.json:
+        json.dump(metadata, sys.stdout, indent=2)
+        print()
+    else:
+        print(describe(path, metadata))
+    return 0
+
+
+def describe(path, metadata):
+    """Write the metadata as lines that people read."""
+    network, (height, width) = metadata["network"], metadata["image_shape"]
+    own = " (not of this package)" if network["custom"] else ""
+    lines = {
+        "file": f"{path}, {path.stat().st_size / 1e6:.2f} MB",
+        "network": f"{network['name']}{own}, {network['n_parameters']:,} parameters "
+        f"in {metadata['weights_dtype']}",
+        "faces": f"{height}x{width} pixels",
+        "classes": _describe_classes(metadata),
+        "temperature": f"{metadata['temperature']:.3f}",
+        "training": _describe_training(metadata["training"]),
+        "versions": ", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
+    }
+    for step in metadata["steps"]:
+        lines[step["name"]] = _describe_step(step)
+    indent = max(map(len, lines)) + 2
+    return "\n".join(
+        textwrap.fill(
+            f"{name:<{indent}}{text}",
+            width=88,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, text in lines.items()
+    )
+
+
+def _describe_classes(metadata):
+    values, names = metadata["classes"]["values"], metadata["class_names"]
+    if names is None or names == values:
+        return ", ".join(map(str, values))
+    return ", ".join(f"{v} {name}" for v, name in zip(values, names, strict=True))
+
+
+def _describe_training(training):
+    text = f"{training['n_iter']} epochs, ended by {training['stop_reason']}"
+    last = training["history"][-1] if training["history"] else {}
+    accuracy = last.get("valid_accuracy")
+    if accuracy is not None:
+        text += f", last validation accuracy {accuracy:.3f}"
+    return text
+
+
+def _describe_step(step):
+    params = ", ".join(f"{name}={value!r}" for name, value in step["params"].items())
+    return f"{step['type']}({params})"

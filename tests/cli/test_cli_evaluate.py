@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_sklearn import load_model
+from fer_sklearn.cli import main
+
+
+@pytest.fixture(scope="module")
+def accuracy(run, faces):
+    """Accuracy of the run's model on chosen rows of the drawn faces."""
+    right = load_model(run / "model.fer").predict(faces.data) == faces.target
+    return lambda rows: right[rows].mean()
+
+
+def _evaluate(capsys, *args):
+    assert main(["evaluate", *map(str, args), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_public_test_is_scored_unless_told_otherwise(run, faces_csv, accuracy, capsys):
+    metrics = _evaluate(capsys, run, faces_csv)
+    assert metrics["accuracy"] == accuracy(slice(140, None))
+    assert metrics["faces"] == 70
+    for usage, rows in (("Training", slice(140)), ("all", slice(None))):
+        metrics = _evaluate(capsys, run, faces_csv, "--usage", usage)
+        assert metrics["accuracy"] == accuracy(rows)
+
+
+def test_model_file_and_run_folder_are_the_same(run, faces_csv, capsys):
+    by_file = _evaluate(capsys, run / "model.fer", faces_csv)
+    by_folder = _evaluate(capsys, run, faces_csv)
+    assert by_file["log_loss"] == by_folder["log_loss"]
+
+
+def test_the_run_had_printed_the_same_numbers(run, faces_csv, capsys):
+    metrics = _evaluate(capsys, run, faces_csv)
+    of_run = json.loads((run / "metrics.json").read_text())
+    assert metrics["confusion_matrix"] == of_run["confusion_matrix"]
+    assert metrics["log_loss"] == pytest.approx(of_run["log_loss"])
+
+
+def test_tables_for_people(run, faces_csv, capsys):
+    assert main(["evaluate", str(run), str(faces_csv)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{faces_csv} (PublicTest): 70 faces\n")
+    for word in ("surprise", "standard error", "macro F1", "calibration error"):
+        assert word in out
+
+
+def test_rows_unseen_in_training_are_scored_by_themselves(
+    run, faces, faces_csv, accuracy, capsys, tmp_path
+):
+    # 20 of the test faces stand in the training file as well.
+    seen = pd.concat([faces.data[:30], faces.data[140:160]])
+    table = pd.DataFrame({"emotion": 0, "pixels": seen})
+    table.to_csv(tmp_path / "train.csv", index=False)
+    args = ["--unseen-by", tmp_path / "train.csv"]
+    metrics = _evaluate(capsys, run, faces_csv, *args)
+    assert metrics["faces"] == 70
+    assert metrics["unseen"]["faces"] == 50
+    assert metrics["unseen"]["accuracy"] == accuracy(slice(160, None))
+    assert main(["evaluate", str(run), str(faces_csv), *map(str, args)]) == 0
+    assert "train.csv: 50 of these 70 faces\n" in capsys.readouterr().out
+
+
+def test_unseen_by_a_file_with_usage_means_its_training_rows(run, faces_csv, capsys):
+    metrics = _evaluate(capsys, run, faces_csv, "--unseen-by", faces_csv)
+    assert metrics["unseen"]["faces"] == 70
+
+
+def _fails(capsys, *args):
+    assert main(["evaluate", *map(str, args)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_nothing_unseen_is_an_error(run, faces_csv, capsys):
+    args = (run, faces_csv, "--usage", "Training", "--unseen-by", faces_csv)
+    assert "nothing is left to score" in _fails(capsys, *args)
+
+
+def test_a_file_without_labels_is_for_predict(run, faces, capsys, tmp_path):
+    faces.data.to_csv(tmp_path / "test.csv", index=False, header=["pixels"])
+    message = _fails(capsys, run, tmp_path / "test.csv")
+    assert "has no emotion column" in message
+    assert "fer-sklearn predict" in message
+
+
+def test_missing_usage_is_named(run, faces_csv, capsys):
+    message = _fails(capsys, run, faces_csv, "--usage", "PrivateTest")
+    assert "has no PrivateTest rows (it has PublicTest, Training)" in message
+
+
+def test_emotions_that_the_model_never_saw(train, faces, capsys, tmp_path):
+    table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data})
+    table.to_csv(tmp_path / "all.csv", index=False)
+    few = table[np.isin(faces.target, [3, 4])]
+    few.to_csv(tmp_path / "few.csv", index=False)
+    out = tmp_path / "run"
+    assert train(tmp_path / "few.csv", "--out", out, "--quiet") == 0
+    capsys.readouterr()
+    message = _fails(capsys, out, tmp_path / "all.csv")
+    assert "does not know angry, disgust" in message
+    assert "it knows happy, sad" in message
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist; give a model file"),
+        (lambda path: path.write_text("no model"), "not a model file of fer_sklearn"),
+        (lambda path: path.mkdir(), "has no model.fer. If its training was broken off"),
+    ],
+)
+def test_what_is_no_model_is_named(make, message, faces_csv, capsys, tmp_path):
+    make(tmp_path / "model.fer")
+    assert message in _fails(capsys, tmp_path / "model.fer", faces_csv)

@@ -1,0 +1,132 @@
+import csv
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_sklearn import EMOTIONS, load_model
+from fer_sklearn.cli import main
+
+HEADER = ["file", "row", "emotion", *EMOTIONS]
+
+
+@pytest.fixture
+def folder(images, tmp_path):
+    """A folder with faces in image files of their exact grey levels."""
+    path = tmp_path / "faces"
+    (path / "more").mkdir(parents=True)
+    for name, image in zip(("b.png", "a.png", "more/c.PNG"), images, strict=False):
+        Image.fromarray(image).save(path / name)
+    (path / "notes.txt").write_text("not an image")
+    (path / "._a.png").write_text("left by a file manager")
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(run, faces):
+    pipe = load_model(run / "model.fer")
+    return pipe.predict_proba(faces.data), pipe.predict(faces.data)
+
+
+def _read(text):
+    header, *rows = csv.reader(io.StringIO(text))
+    assert header == HEADER
+    return rows
+
+
+def _check(rows, y_prob):
+    assert np.array(rows)[:, 3:].astype(float) == pytest.approx(y_prob, abs=1e-5)
+    assert [row[2] for row in rows] == [EMOTIONS[i] for i in y_prob.argmax(axis=1)]
+
+
+def test_csv_to_standard_output(run, faces_csv, expected, capsys):
+    assert main(["predict", "--model", str(run), str(faces_csv)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    rows = _read(captured.out)
+    assert [row[:2] for row in rows[:2]] == [
+        [str(faces_csv), "0"],
+        [str(faces_csv), "1"],
+    ]
+    _check(rows, expected[0])
+
+
+def test_folder_in_the_order_of_names_to_a_file(
+    run, folder, expected, capsys, tmp_path
+):
+    out = tmp_path / "out.csv"
+    assert main(["predict", str(run), str(folder), "-o", str(out)]) == 0
+    assert capsys.readouterr() == ("", "")
+    rows = _read(out.read_text())
+    names = [str(folder / name) for name in ("a.png", "b.png", "more/c.PNG")]
+    assert [row[:2] for row in rows] == [[name, ""] for name in names]
+    _check(rows, expected[0][[1, 0, 2]])
+
+
+def test_many_files_go_through_in_batches(
+    run, faces_csv, expected, capsys, monkeypatch
+):
+    monkeypatch.setattr("fer_sklearn.cli.predict._BATCH", 64)
+    assert (
+        main(["predict", str(run / "model.fer"), str(faces_csv), str(faces_csv)]) == 0
+    )
+    rows = _read(capsys.readouterr().out)
+    _check(rows, np.concatenate([expected[0]] * 2))
+
+
+def test_a_bad_file_is_reported_and_the_rest_is_done(run, folder, expected, capsys):
+    (folder / "bad.jpg").write_text("I am no image")
+    (folder / "empty.jpg").touch()
+    missing = folder / "missing.png"
+    empty = folder / "nothing"
+    empty.mkdir()
+    args = ["predict", str(run), str(folder), str(missing), str(empty)]
+    assert main(args) == 1
+    captured = capsys.readouterr()
+    _check(_read(captured.out), expected[0][[1, 0, 2]])
+    lines = captured.err.splitlines()
+    assert lines[0] == f"fer-sklearn: {empty}: no images in this folder"
+    assert "bad.jpg is not in a format that is read here" in lines[1]
+    assert "empty.jpg is empty (0 bytes)" in lines[2]
+    assert lines[3] == f"fer-sklearn: {missing}: No such file or directory"
+    assert lines[4] == "fer-sklearn: error: 4 of 7 inputs could not be read"
+    assert len(lines) == 5
+
+
+def test_a_bad_row_is_named_and_other_files_are_done(run, faces_csv, capsys, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("pixels\n" + " ".join(["7"] * 256) + "\n" + " ".join(["256"] * 256))
+    assert main(["predict", str(run), str(bad), str(faces_csv)]) == 1
+    captured = capsys.readouterr()
+    assert len(_read(captured.out)) == 210
+    assert f"fer-sklearn: {bad}: Row 1 " in captured.err
+    assert "256" in captured.err
+
+
+def test_the_file_appears_only_when_it_is_whole(run, faces_csv, tmp_path, monkeypatch):
+    def broken(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fer_sklearn.cli.predict._rows", broken)
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+    assert main(["predict", str(run), str(faces_csv), "-o", str(out)]) == 130
+    assert out.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.csv"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["{run}"], "is a model; say what to predict on"),
+        (["{run}", "x.csv", "-o", "nowhere/out.csv"], "nowhere is no folder"),
+        (["--model", "nowhere/model.fer", "x.csv"], "does not exist"),
+    ],
+)
+def test_mistakes_end_before_any_work(args, message, run, capsys):
+    assert main(["predict", *(arg.format(run=run) for arg in args)]) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""

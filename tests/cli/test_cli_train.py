@@ -1,0 +1,357 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.base import clone
+
+from fer_sklearn import EMOTIONS, load_model, make_fer_pipeline, make_seed_pipeline
+from fer_sklearn.cli import main
+from fer_sklearn.cli._parser import build_parser
+from fer_sklearn.cli._progress import Progress
+from fer_sklearn.cli.train import build_pipeline, make_config, read_data
+from fer_sklearn.model_selection import unseen_rows
+
+FILES = [
+    "augmented_faces.png",
+    "class_frequencies.png",
+    "config.json",
+    "confusion_matrix.png",
+    "history.csv",
+    "metrics.json",
+    "model.fer",
+    "training_curves.png",
+]
+
+
+def _pipeline(*args):
+    config = make_config(build_parser().parse_args(["train", *args]))
+    return build_pipeline(config["options"])
+
+
+def _params(pipe):
+    return {name: value for name, value in pipe.get_params().items() if "__" in name}
+
+
+# -- settings ------------------------------------------------------------------------
+
+
+def test_without_options_it_is_the_default_pipeline():
+    assert _params(_pipeline()) == _params(make_fer_pipeline(random_state=0))
+
+
+def test_options_reach_the_pipeline():
+    pipe = _pipeline(
+        *"--network nano --epochs 7 --max-time 2m --batch-size 64 --lr 0.5 --seed 3 "
+        "--device cpu --precision bfloat16 --set cnn__label_smoothing=0.2 "
+        "--set augment__zoom_range=(0.8,1.1) --set cnn__optimizer=adam".split()
+    )
+    expected = make_fer_pipeline(
+        "nano",
+        max_epochs=7,
+        max_time=120.0,
+        batch_size=64,
+        lr=0.5,
+        random_state=3,
+        device="cpu",
+        precision="bfloat16",
+        label_smoothing=0.2,
+        augment={"zoom_range": (0.8, 1.1)},
+        optimizer="adam",
+    )
+    assert _params(pipe) == _params(expected)
+
+
+def test_preset_seed_is_the_notebooks_pipeline():
+    pipe = _pipeline("--preset", "seed", "--epochs", "5")
+    expected = make_seed_pipeline(max_epochs=5, random_state=0)
+    assert _params(pipe) == _params(expected)
+
+
+@pytest.mark.parametrize("preset", [[], ["--preset", "seed"]])
+def test_no_augment_leaves_the_step_out(preset):
+    assert list(clone(_pipeline("--no-augment", *preset)).named_steps) == [
+        "pixels",
+        "cnn",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--set", "cnn__colour=3"], "colour"),
+        (["--set", "cnn__lr=-1"], "'lr' parameter of FERClassifier"),
+        (["--lr", "nan"], "'lr' parameter of FERClassifier"),
+        (["--out", "."], "is not empty. Choose another --out"),
+        (["--network", "mini"], "Unknown network 'mini'"),
+    ],
+)
+def test_impossible_settings_end_before_any_training(args, message, train, capsys):
+    if "--network" in args:
+        args = [*args, "--set", "pixels__image_shape=(16,16)"]
+        assert main(["train", *args]) == 1
+    else:
+        assert train(*args) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """What a command leaves in the current folder stays out of the repository."""
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "something").touch()
+    monkeypatch.chdir(here)
+    yield
+    assert not list(here.glob("runs/*")), "a failed run was left behind"
+
+
+# -- data ----------------------------------------------------------------------------
+
+
+def _read(data, seed=0):
+    pipe = make_fer_pipeline("nano", image_shape=(16, 16))
+    return read_data({"data": data, "options": {"seed": seed}}, pipe)
+
+
+def test_usage_says_what_is_fitted_and_what_is_validated(faces_csv, faces, images):
+    train, valid = _read(faces_csv)
+    assert (train.target == faces.target[:140]).all()
+    assert (valid.images == images[140:]).all()
+
+
+def test_private_test_is_left_alone(faces_csv, tmp_path):
+    table = pd.read_csv(faces_csv)
+    table.loc[:9, "Usage"] = "PrivateTest"
+    table.to_csv(tmp_path / "all.csv", index=False)
+    assert [len(part) for part in _read(tmp_path / "all.csv")] == [130, 70]
+    table = table[table.Usage != "PublicTest"]
+    table.to_csv(tmp_path / "two.csv", index=False)
+    assert sum(len(part) for part in _read(tmp_path / "two.csv")) == 130
+
+
+def test_without_usage_a_tenth_is_held_out_with_its_copies(faces, tmp_path):
+    table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data})
+    pd.concat([table, table.iloc[::3]]).to_csv(tmp_path / "train.csv", index=False)
+    train, valid = _read(tmp_path / "train.csv")
+    assert len(train) + len(valid) == 280
+    assert 20 <= len(valid) <= 40
+    assert unseen_rows(valid.images, train.images).all()
+    assert set(valid.names) == set(EMOTIONS)
+    again = _read(tmp_path / "train.csv")[1]
+    assert (again.images == valid.images).all()
+    assert len(_read(tmp_path / "train.csv", seed=1)[1].images) != 0
+
+
+def test_folders_of_images_are_read_like_the_csv(faces, images, tmp_path):
+    for row in range(140, 210):
+        part = "test" if row >= 180 else "train"
+        folder = tmp_path / "faces" / part / EMOTIONS[faces.target[row]]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[row]).save(folder / f"{row}.png")
+    train, valid = _read(tmp_path / "faces")
+    assert (len(train), len(valid)) == (40, 30)
+    order = np.argsort(faces.target[180:], kind="stable") + 180
+    assert (valid.images == images[order]).all()
+    assert (valid.target == faces.target[order]).all()
+
+
+def test_drawn_faces_without_data():
+    train, valid = _read(None)
+    assert train.images.shape[1:] == (16, 16)
+    assert len(valid) == 210
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("0," + " ".join(["1"] * 255) + ",Training", "Row 1 "),
+        ("0," + " ".join(["1"] * 255) + " 2.5,Training", "Row 1 "),
+        ("7," + " ".join(["1"] * 256) + ",Training", "Row 1 "),
+        ("0," + " ".join(["1"] * 256) + ",Training", "one class only ([0])"),
+    ],
+)
+def test_bad_data_ends_before_training_and_leaves_nothing(
+    row, message, train, tmp_path, capsys
+):
+    good = " ".join(["0"] * 256)
+    lines = ["emotion,pixels,Usage", f"0,{good},Training", row]
+    (tmp_path / "bad.csv").write_text("\n".join([*lines, f"0,{good},PublicTest"]))
+    assert train(tmp_path / "bad.csv") == 1
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+    assert "epoch" not in captured.err
+
+
+def test_missing_file(train, capsys):
+    assert train("nowhere.csv") == 1
+    assert "nowhere.csv" in capsys.readouterr().err
+
+
+# -- the whole run -------------------------------------------------------------------
+
+
+def test_run_folder_has_all_it_should(run):
+    assert sorted(os.listdir(run)) == FILES
+    history = pd.read_csv(run / "history.csv")
+    assert history.epoch.tolist() == [1, 2]
+    assert history.valid_accuracy.notna().all()
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["epochs"], metrics["stop_reason"]) == (2, "max_epochs")
+    assert metrics["accuracy"] == pytest.approx(history.valid_accuracy.iloc[-1])
+    for name in FILES:
+        if name.endswith(".png"):
+            with Image.open(run / name) as picture:
+                assert min(picture.size) > 300
+
+
+def test_the_model_predicts_from_strings(run, faces):
+    pipe = load_model(run / "model.fer")
+    metrics = json.loads((run / "metrics.json").read_text())
+    score = pipe.score(faces.data[140:], faces.target[140:])
+    assert score == pytest.approx(metrics["accuracy"])
+
+
+def test_results_on_stdout_and_progress_on_stderr(train, faces_csv, tmp_path, capsys):
+    assert train(faces_csv, "--out", tmp_path / "run") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("70 validation faces\n")
+    assert out.splitlines()[-1].split() == ["model", str(tmp_path / "run/model.fer")]
+    first, *epochs = err.splitlines()
+    expected = f"140 faces to train on, 70 to validate, in {tmp_path / 'run'}"
+    assert first == expected
+    assert [line[:11] for line in epochs] == ["epoch 1/2  ", "epoch 2/2  "]
+
+
+def test_quiet_and_without_matplotlib(train, faces_csv, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert train(faces_csv, "--out", tmp_path / "run") == 0
+    assert "no pictures: " in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path / "run")) == [
+        x for x in FILES if x[-4:] != ".png"
+    ]
+    assert train(faces_csv, "--out", tmp_path / "quiet", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_max_time_ends_the_training(train, faces_csv, tmp_path, capsys):
+    args = ("--max-time", "1s", "--out", tmp_path / "run", "--quiet")
+    assert train(faces_csv, *args) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["stop_reason"] == "max_time"
+
+
+# -- broken off and taken up again ---------------------------------------------------
+
+
+def _stop_after(monkeypatch, epoch, error):
+    original = Progress.on_epoch_end
+
+    def on_epoch_end(self, net, **kwargs):
+        original(self, net, **kwargs)
+        if len(net.history) == epoch:
+            raise error
+
+    monkeypatch.setattr(Progress, "on_epoch_end", on_epoch_end)
+
+
+def _curves(run):
+    return pd.read_csv(run / "history.csv").drop(columns="duration")
+
+
+def test_a_run_that_dies_goes_on_to_the_same_end(
+    train, faces_csv, run, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "run"
+    args = ("--out", out, "--set", "cnn__lr=0.02")
+    with monkeypatch.context() as patch:
+        _stop_after(patch, 2, RuntimeError("killed"))
+        assert train(faces_csv, *args) == 1
+    assert sorted(os.listdir(out)) == ["checkpoint", "config.json"]
+    capsys.readouterr()
+    assert main(["evaluate", str(out), str(faces_csv)]) == 1
+    assert f"fer-sklearn train --resume {out}" in capsys.readouterr().err
+    assert main(["train", "--resume", str(out), "--quiet"]) == 0
+    assert sorted(os.listdir(out)) == FILES
+    pd.testing.assert_frame_equal(_curves(out), _curves(run))
+    models = [load_model(path / "model.fer") for path in (out, run)]
+    X = np.zeros((1, 16, 16), np.uint8)
+    assert (models[0].predict_proba(X) == models[1].predict_proba(X)).all()
+
+
+def test_ctrl_c_saves_the_best_model_and_says_so(
+    train, faces_csv, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "run"
+    _stop_after(monkeypatch, 3, KeyboardInterrupt())
+    assert train(faces_csv, "--out", out, "--epochs", "9") == 130
+    stdout, stderr = capsys.readouterr()
+    assert stderr.splitlines()[-2:] == [
+        "stopped by Ctrl-C: saving the best model so far (once more ends at once)",
+        f"to go on: fer-sklearn train --resume {out}",
+    ]
+    assert "70 validation faces" in stdout
+    best = pd.read_csv(out / "history.csv").valid_accuracy.max()
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["accuracy"] == pytest.approx(best)
+    assert sorted(os.listdir(out)) == sorted([*FILES, "checkpoint"])
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_nothing(
+    train, faces_csv, tmp_path, capsys, monkeypatch
+):
+    def on_batch_end(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "on_batch_end", on_batch_end)
+    assert train(faces_csv, "--out", tmp_path / "run") == 130
+    assert "no epoch had ended, so nothing is saved" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_real_signal_in_a_real_process(faces_csv, tmp_path):
+    command = [sys.executable, "-m", "fer_sklearn", "train", str(faces_csv)]
+    options = ["--network", "nano", "--set", "pixels__image_shape=(16,16)"]
+    process = subprocess.Popen(
+        [*command, *options, "--epochs", "5000", "--out", str(tmp_path / "run")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if line.startswith("epoch    2/5000"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "70 validation faces" in out
+    assert (tmp_path / "run" / "model.fer").exists()
+
+
+def test_resume_takes_no_other_settings(run, capsys):
+    args = ["train", "x.csv", "--resume", str(run), "--epochs", "3", "--set", "a__b=1"]
+    assert main(args) == 1
+    assert "leave out --set, --epochs, DATA" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_a_finished_run_is_not_resumed(run, capsys):
+    assert main(["train", "--resume", str(run)]) == 1
+    assert "is finished: its model is" in capsys.readouterr().err
+
+
+def test_resume_wants_a_run_folder(tmp_path, capsys):
+    assert main(["train", "--resume", str(tmp_path / "nowhere")]) == 1
+    assert "is no run folder" in capsys.readouterr().err
