@@ -183,7 +183,7 @@ def _to_8_bits(image):
 
 def _deep_to_levels(values):
     """Bring 16-bit, 32-bit and floating-point greys to 0 to 255; overwrites them."""
-    np.nan_to_num(values, copy=False, nan=0.0, posinf=np.inf, neginf=0.0)
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     top = values.max()
     # By habit floats end at 1 or 255, and integers of such depth at 65535.
     white = next((end for end in (1, 255, 65535) if top <= end), top)
