@@ -1,0 +1,60 @@
+"""What FaceCropper.crop returns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCrops:
+    """The faces of some photographs, a row a face, and where each comes from.
+
+    It stands for its `images` wherever an array is expected, so a fitted pipeline
+    takes it as it is. Rows are in the order of the photographs, and in each
+    photograph the largest face is first.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_faces, image_size, image_size), dtype uint8
+        The faces, grey.
+    boxes : ndarray of shape (n_faces, 4), dtype int64
+        x, y, width, height of each face in its upright photograph, in pixels.
+    photo_indices : ndarray of shape (n_faces,), dtype int64
+        The photograph of each face, counted from 0.
+    scores : ndarray of shape (n_faces,), dtype float64
+        What the detector says about each face; NaN where it was not asked.
+    is_whole : ndarray of shape (n_faces,), dtype bool
+        Whether the picture was taken as the face, because it was said to be one or
+        because no face was found in a picture that is about as small as a face.
+    n_photos : int
+        Number of photographs, those without a face included.
+
+    See Also
+    --------
+    FaceCropper : Makes it.
+
+    Examples
+    --------
+    >>> from fer_sklearn.photos import FaceCropper, make_photo
+    >>> photos = [make_photo(n_faces=n, random_state=n) for n in (2, 0, 1)]
+    >>> crops = FaceCropper().crop(photos)
+    >>> crops.images.shape
+    (3, 48, 48)
+    >>> crops.photo_indices.tolist()
+    [0, 0, 2]
+    """
+
+    images: np.ndarray
+    boxes: np.ndarray
+    photo_indices: np.ndarray
+    scores: np.ndarray
+    is_whole: np.ndarray
+    n_photos: int
+
+    def __len__(self):
+        return len(self.images)
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False and dtype not in (None, self.images.dtype):
+            raise ValueError(f"Faces are uint8; a copy is needed to make them {dtype}.")
+        return self.images.astype(dtype or self.images.dtype, copy=bool(copy))

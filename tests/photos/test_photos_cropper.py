@@ -1,0 +1,185 @@
+import pickle
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from fer_sklearn.datasets import read_face_image
+from fer_sklearn.exceptions import FERError, ImageFileError
+from fer_sklearn.photos import FaceCropper, FaceCrops, make_photo
+
+
+def two_boxes(image):
+    return [[10, 20, 60, 60], [100, 20, 80, 80]], [1.5, 2.5]
+
+
+def nothing(image):
+    return []
+
+
+@pytest.fixture
+def gradient():
+    """A photo of 200x150 pixels whose grey level is its column."""
+    return np.broadcast_to(np.arange(200, dtype=np.uint8), (150, 200)).copy()
+
+
+def test_a_crop_shows_what_is_in_its_box(gradient):
+    cropper = FaceCropper(
+        image_size=20, margin=0, detector=lambda _: [[50, 40, 20, 20]]
+    )
+    (face,) = cropper.transform([gradient])
+    assert (face == np.arange(50, 70)).all()
+
+
+def test_the_margin_shows_more(gradient):
+    cropper = FaceCropper(
+        image_size=24, margin=0.1, detector=lambda _: [[50, 40, 20, 20]]
+    )
+    assert (cropper.transform([gradient])[0] == np.arange(48, 72)).all()
+    wide = cropper.set_params(detector=lambda _: [[50, 40, 20, 10]])
+    assert (wide.transform([gradient])[0] == np.arange(48, 72)).all()
+
+
+def test_beyond_the_border_its_pixels_repeat(gradient):
+    cropper = FaceCropper(
+        image_size=20, margin=0, detector=lambda _: [[-5, -5, 20, 20]]
+    )
+    (face,) = cropper.transform([gradient])
+    assert face[0].tolist() == [0] * 5 + list(range(15))
+
+
+def test_faces_know_their_photo(gradient):
+    photos = [gradient, gradient[:, :130], gradient]
+    cropper = FaceCropper(detector=two_boxes)
+    crops = cropper.crop(photos)
+    assert isinstance(crops, FaceCrops)
+    assert crops.images.shape == (5, 48, 48)
+    assert crops.images.dtype == np.uint8
+    assert crops.photo_indices.tolist() == [0, 0, 1, 2, 2]
+    assert crops.boxes[:2].tolist() == [[100, 20, 80, 80], [10, 20, 60, 60]]
+    assert crops.scores.tolist() == [2.5, 1.5, 1.5, 2.5, 1.5]
+    assert not crops.is_whole.any()
+    assert crops.n_photos == len(photos)
+    assert (cropper.transform(iter(photos)) == crops.images).all()
+
+
+def test_crops_stand_for_their_images(gradient):
+    crops = FaceCropper(detector=two_boxes).crop([gradient])
+    assert len(crops) == 2
+    assert (
+        np.asarray(crops) is crops.images or (np.asarray(crops) == crops.images).all()
+    )
+    assert np.asarray(crops, dtype=np.float32).dtype == np.float32
+    copy = np.array(crops)
+    copy[:] = 0
+    assert crops.images.any()
+    with pytest.raises(ValueError, match="a copy is needed"):
+        np.asarray(crops, dtype=np.float32, copy=False)
+
+
+@pytest.mark.parametrize("photos", [[], [np.zeros((600, 800), dtype=np.uint8)]])
+def test_no_faces(photos):
+    crops = FaceCropper(image_size=16, detector=nothing).crop(photos)
+    assert crops.images.shape == (0, 16, 16)
+    assert crops.boxes.shape == (0, 4)
+    assert crops.photo_indices.shape == crops.scores.shape == (0,)
+    assert crops.n_photos == len(photos)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "is_face"),
+    [
+        (48, 48, True),
+        (128, 70, True),
+        (192, 192, True),
+        (400, 500, True),
+        (512, 410, True),
+        (512, 400, False),
+        (129, 70, False),
+        (513, 513, False),
+        (640, 480, False),
+    ],
+)
+def test_a_face_sized_picture_is_never_lost(width, height, is_face):
+    photo = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
+    crops = FaceCropper(detector=nothing).crop([photo])
+    assert crops.is_whole.tolist() == [True] * is_face
+    assert len(FaceCropper(detector=nothing, cropped=False).crop([photo])) == 0
+
+
+def test_the_whole_picture_is_read_as_a_face_file(tmp_path):
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (70, 100, 3), dtype=np.uint8)
+    Image.fromarray(photo).save(tmp_path / "face.png")
+    crops = FaceCropper(cropped=True).crop([tmp_path / "face.png"])
+    assert (crops.images[0] == read_face_image(tmp_path / "face.png")).all()
+    assert crops.boxes.tolist() == [[15, 0, 70, 70]]
+    assert np.isnan(crops.scores).all()
+
+
+def test_faces_need_no_detector(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    assert (FaceCropper().transform(faces) == faces).all()
+    large = [np.zeros((600, 800), dtype=np.uint8)]
+    assert FaceCropper(cropped=True).transform(large).shape == (1, 48, 48)
+
+
+def test_cropped_pictures_are_not_searched(gradient):
+    def never(image):
+        raise AssertionError("searched")
+
+    FaceCropper(detector=never, cropped=True).transform([gradient])
+    FaceCropper(detector=never).transform([gradient[:48, :64]])
+
+
+def test_the_default_detector_finds_drawn_faces():
+    pytest.importorskip("cv2", reason="needs the extra photos")
+    photos = [make_photo(n, random_state=1) for n in (2, 0, 1)]
+    crops = FaceCropper(image_size=32).crop(photos)
+    assert crops.photo_indices.tolist() == [0, 0, 2]
+    assert np.ptp(crops.images, axis=(1, 2)).min() > 100
+
+
+def test_it_is_a_step_of_a_pipeline(gradient):
+    steps = FaceCropper(image_size=8, detector=two_boxes), FunctionTransformer(np.ravel)
+    assert make_pipeline(*steps).fit_transform([gradient]).shape == (2 * 64,)
+
+
+def test_clone_and_pickle(gradient):
+    cropper = FaceCropper(margin=0.2, detector=two_boxes, cropped=False)
+    expected = cropper.transform([gradient])
+    for copy in (clone(cropper), pickle.loads(pickle.dumps(cropper)), cropper.fit()):
+        assert (copy.transform([gradient]) == expected).all()
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        {"image_size": 0},
+        {"margin": -0.5},
+        {"margin": "wide"},
+        {"detector": "haar"},
+        {"min_face_size": 0},
+        {"cropped": "yes"},
+    ],
+)
+def test_parameters_are_checked(parameter, gradient):
+    (name,) = parameter
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of FaceCropper"):
+        FaceCropper(**parameter).transform([gradient])
+
+
+def test_errors_name_the_photo(gradient, tmp_path):
+    cropper = FaceCropper(detector=nothing)
+    with pytest.raises(FERError, match=r"Photo 1 of X: .* array of float64"):
+        cropper.transform([gradient, gradient / 255])
+    (tmp_path / "empty.jpg").touch()
+    with pytest.raises(ImageFileError, match=r"Photo 0 of X: .*empty\.jpg is empty"):
+        cropper.transform([tmp_path / "empty.jpg"])
+    with pytest.raises(FERError, match="X is one photo"):
+        cropper.transform(gradient)
