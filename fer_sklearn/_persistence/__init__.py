@@ -126,6 +126,23 @@ def read_model_metadata(path):
     ------
     ModelFileError
         If the file is not a model file, damaged, or of a newer format.
+
+    See Also
+    --------
+    load_model : Open the model itself.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fer_sklearn import make_faces, make_fer_pipeline
+    >>> from fer_sklearn import read_model_metadata, save_model
+    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> pipe = make_fer_pipeline("nano", image_shape=(16, 16), max_epochs=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(pipe.fit(faces.data, faces.target), f"{folder}/emotions.fer")
+    ...     metadata = read_model_metadata(f"{folder}/emotions.fer")
+    >>> metadata["image_shape"], metadata["training"]["n_iter"]
+    ([16, 16], 1)
     """
     with open_model_file(path) as file:
         return file.metadata

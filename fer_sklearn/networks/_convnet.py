@@ -85,7 +85,27 @@ def _initialise(layer: nn.Module) -> None:
 
 
 def nano(n_classes: int, *, dropout: float = 0.1) -> ConvNet:
-    """Build the fastest network: 283 k parameters, 19 M multiplications a face."""
+    """Build the fastest network: 283 k parameters, 19 M multiplications a face.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of logits.
+    dropout : float
+        Share of the features before the last layer that are dropped in training.
+
+    Returns
+    -------
+    ConvNet
+        With fresh weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fer_sklearn.networks import nano
+    >>> nano(7)(torch.zeros(2, 1, 48, 48)).shape
+    torch.Size([2, 7])
+    """
     return ConvNet(
         n_classes,
         widths=[(16, 32), (64, 64), (128, 128)],
@@ -95,7 +115,27 @@ def nano(n_classes: int, *, dropout: float = 0.1) -> ConvNet:
 
 
 def compact(n_classes: int, *, dropout: float = 0.3) -> ConvNet:
-    """Build the default network: 837 k parameters, 95 M multiplications a face."""
+    """Build the default network: 837 k parameters, 95 M multiplications a face.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of logits.
+    dropout : float
+        Share of the features before the last layer that are dropped in training.
+
+    Returns
+    -------
+    ConvNet
+        With fresh weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fer_sklearn.networks import compact
+    >>> compact(7)(torch.zeros(2, 1, 48, 48)).shape
+    torch.Size([2, 7])
+    """
     return ConvNet(
         n_classes,
         # Few channels at full size: there, memory traffic costs more than products.
@@ -105,7 +145,27 @@ def compact(n_classes: int, *, dropout: float = 0.3) -> ConvNet:
 
 
 def large(n_classes: int, *, dropout: float = 0.4) -> ConvNet:
-    """Build the most accurate network: 4.7 M parameters, 468 M multiplications."""
+    """Build the most accurate network: 4.7 M parameters, 468 M multiplications.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of logits.
+    dropout : float
+        Share of the features before the last layer that are dropped in training.
+
+    Returns
+    -------
+    ConvNet
+        With fresh weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fer_sklearn.networks import large
+    >>> large(7)(torch.zeros(2, 1, 48, 48)).shape
+    torch.Size([2, 7])
+    """
     return ConvNet(
         n_classes,
         widths=[(64, 64), (128, 128), (256, 256), (512, 512)],

@@ -55,7 +55,12 @@ class GreyLevelNormalizer(nn.Module):
         return (centred / std.clamp_min(1e-6)).unsqueeze(1)
 
     def extra_repr(self) -> str:
-        """Show the settings in the printed module."""
+        """Show the settings in the printed module.
+
+        Returns
+        -------
+        str
+        """
         if self.per_image:
             return "per_image=True"
         return f"per_image=False, mean={self.mean:.4g}, std={self.std:.4g}"
