@@ -24,6 +24,7 @@ _EXPORTS = {
     "make_fer_pipeline": "_pipeline",
     "make_seed_pipeline": "_pipeline",
     "load_model": "_persistence",
+    "load_pretrained": "_pretrained",
     "read_model_metadata": "_persistence",
     "save_model": "_persistence",
 }

@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 
 from . import _training
 from ._augmented_images import AugmentedImages
+from ._weights import open_pretrained
 from .networks import GreyLevelNormalizer
 
 HISTORY_COLUMNS = {
@@ -53,6 +54,11 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         turns ``(batch, 1, height, width)`` floats into logits.
     network_params : dict, default=None
         Further keyword arguments for the network, such as ``{"dropout": 0.5}``.
+    pretrained : str, path-like or None, default=None
+        Where a training starts from: the name of a model that comes with the package,
+        or the path of a model file. It must hold the same `network`. If its classes
+        are others than those of `y`, the last linear layer starts afresh. A tenth of
+        the usual `lr` keeps more of what it has learnt.
     max_epochs : int, default=30
         Passes over the training faces. The learning rate's course is laid over them.
     max_time : float, default=None
@@ -86,9 +92,9 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     normalization : {"auto", "image", "dataset"}, default="auto"
         ``"image"`` brings each face to mean 0 and standard deviation 1, so that light,
         contrast and the scale of grey levels (0..255 or 0..1) do not matter;
-        ``"dataset"`` uses one mean and one deviation for all. ``"auto"`` is
-        ``"image"`` for pictures and ``"dataset"`` for features that are less than 8
-        pixels high or wide.
+        ``"dataset"`` uses one mean and one deviation for all. ``"auto"`` is that of
+        the `pretrained` model; without one, ``"image"`` for pictures and
+        ``"dataset"`` for features that are less than 8 pixels high or wide.
     class_weight : {"balanced"}, dict or None, default=None
         Weights of classes in the loss, as in scikit-learn. ``"balanced"`` helps rare
         emotions (disgust is 1.5 % of FER2013) and costs accuracy.
@@ -182,6 +188,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "network": [str, callable],
         "network_params": [dict, None],
+        "pretrained": [str, os.PathLike, None],
         "max_epochs": [Interval(numbers.Integral, 1, None, closed="left")],
         "max_time": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -219,6 +226,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         network="compact",
         *,
         network_params=None,
+        pretrained=None,
         max_epochs=30,
         max_time=None,
         batch_size=128,
@@ -249,6 +257,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     ):
         self.network = network
         self.network_params = network_params
+        self.pretrained = pretrained
         self.max_epochs = max_epochs
         self.max_time = max_time
         self.batch_size = batch_size
@@ -345,10 +354,14 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X, y, sample_weight
-            As in `fit`.
+        X : like X of `fit`
+            Faces.
+        y : array-like of shape (n_samples,)
+            Class labels, all of them among `classes`.
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the faces in the loss, not negative.
 
         Returns
         -------
@@ -499,7 +512,16 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         normalizer = _training.make_normalizer(
             self.normalization, images, self.image_shape_
         )
-        return self._make_module(normalizer, seed)
+        if self.pretrained is None:
+            return self._make_module(normalizer, seed)
+        with open_pretrained(self.pretrained) as file:
+            if self.normalization == "auto":
+                normalizer = GreyLevelNormalizer(**file.metadata["normalization"])
+            module = self._make_module(normalizer, seed)
+            _training.start_from(
+                module, file, network=self.network, classes=self.classes_
+            )
+        return module
 
     def _make_callbacks(self, train, valid, seed, single_epoch):
         parts = _training.make_parts(self, valid, single_epoch=single_epoch)

@@ -4,7 +4,10 @@ from sklearn.pipeline import Pipeline
 
 from ._augmentation import RandomAffineAugmenter
 from ._classifier import FERClassifier
+from ._model_file import unpack_value
 from ._pixels import PixelStringTransformer
+from ._weights import open_pretrained
+from .exceptions import ModelFileError
 
 # What the notebook that the project started from used, in its own order.
 SEED_AUGMENTATION = {
@@ -32,8 +35,9 @@ SEED_TRAINING = {
 
 
 def make_fer_pipeline(
-    network="compact",
+    network=None,
     *,
+    pretrained=None,
     augment=True,
     image_shape=(48, 48),
     random_state=None,
@@ -49,8 +53,13 @@ def make_fer_pipeline(
 
     Parameters
     ----------
-    network : str or callable, default="compact"
-        See `FERClassifier`.
+    network : str or callable, default=None
+        See `FERClassifier`. None is the network of the `pretrained` model with its
+        parameters; without one, ``"compact"``.
+    pretrained : str, path-like or None, default=None
+        Where the training starts from: the name of a model that comes with the
+        package, such as ``"compact"``, or the path of a model file. The classes may
+        be others. A tenth of the usual `lr` keeps more of what it has learnt.
     augment : bool or dict, default=True
         False leaves the augmenter out; a dictionary holds its parameters, such as
         ``{"rotation_range": 10}``.
@@ -73,10 +82,13 @@ def make_fer_pipeline(
     ------
     TypeError
         If a parameter is unknown to `FERClassifier`.
+    ModelFileError
+        If there is no such pretrained model, or its file cannot be read.
 
     See Also
     --------
     make_seed_pipeline : The same with the settings of the seed notebook.
+    load_pretrained : A trained pipeline, ready to predict.
 
     Examples
     --------
@@ -95,9 +107,28 @@ def make_fer_pipeline(
         params = augment if isinstance(augment, dict) else {}
         augmenter = RandomAffineAugmenter(**{"random_state": random_state, **params})
         steps.append(("augment", augmenter))
-    classifier = FERClassifier(network, random_state=random_state, **classifier_params)
+    if network is None:
+        network, classifier_params = _default_network(pretrained, classifier_params)
+    classifier = FERClassifier(
+        network, pretrained=pretrained, random_state=random_state, **classifier_params
+    )
     steps.append(("cnn", classifier))
     return Pipeline(steps, memory=memory)
+
+
+def _default_network(pretrained, params):
+    """Give the network that a model file holds, and how it was made."""
+    if pretrained is None:
+        return "compact", params
+    with open_pretrained(pretrained) as file:
+        described = file.metadata["network"]
+        stored = file.metadata["steps"][-1]["params"].get("network_params")
+    if described["custom"]:
+        raise ModelFileError(
+            f"{pretrained} holds a network of the user's own, {described['name']}. "
+            "Name its class: make_fer_pipeline(network=..., pretrained=...)"
+        )
+    return described["name"], {"network_params": unpack_value(stored), **params}
 
 
 def make_seed_pipeline(*, random_state=None, **classifier_params):

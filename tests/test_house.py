@@ -23,6 +23,7 @@ ORDER = [
     "_files",
     "_validation",
     "_model_file",
+    "_weights",
     "datasets",
     "metrics",
     "_pixels",

@@ -16,6 +16,7 @@ from ._packing import (
     warn_of_other_versions,
 )
 from ._prediction import compute_logits, fold_batch_norm
+from ._pretrained import start_from
 from ._seeding import EpochSeeds, seeded
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "restore_history",
     "seeded",
     "softmax",
+    "start_from",
     "unpack_optimizer",
     "unpack_weights",
     "warn_of_other_versions",

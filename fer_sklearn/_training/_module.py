@@ -79,8 +79,13 @@ def network_specs(
         if isinstance(network, str):
             raise
         module = make_network(network, **kwargs)
+    return weight_specs(nn.Sequential(OrderedDict(network=module)))
+
+
+def weight_specs(module: nn.Module) -> dict[str, tuple]:
+    """Dtype (NumPy's) and shape of each weight and buffer."""
     return {
-        f"network.{name}": (_numpy_dtype(tensor.dtype), tuple(tensor.shape))
+        name: (_numpy_dtype(tensor.dtype), tuple(tensor.shape))
         for name, tensor in module.state_dict().items()
     }
 
