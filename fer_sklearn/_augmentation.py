@@ -81,7 +81,7 @@ class RandomAffineAugmenter(
         Height and width of the images in pixels.
     n_features_in_ : int
         Pixels in an image.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_pixels,)
         Names of the columns, where X was a data frame.
 
     See Also
@@ -251,12 +251,12 @@ class RandomAffineAugmenter(
 
         Parameters
         ----------
-        input_features : array-like of str of shape (n_features_in_,), default=None
+        input_features : array-like of str of shape (n_pixels,), default=None
             Names of the columns of X; None takes those seen in `fit`, or x0, x1, ...
 
         Returns
         -------
-        names : ndarray of object of shape (n_features_in_,)
+        names : ndarray of object of shape (n_pixels,)
             The names.
         """
         check_is_fitted(self)
