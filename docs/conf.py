@@ -66,10 +66,11 @@ html_title = f"fer-sklearn {release}"
 html_static_path = ["_static"]
 html_css_files = ["calm.css"]
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("index", "quick_start", "limits", "gallery/**")}
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "user_guide/command_line": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
