@@ -11,7 +11,7 @@ examples:
   fer-sklearn train                            all of it on drawn faces, a minute
   fer-sklearn train fer2013.csv                fit on Training, score on PublicTest
   fer-sklearn evaluate runs/today fer2013.csv  what the model of that run is worth
-  fer-sklearn predict faces/ -o emotions.csv   with the weights in the package
+  fer-sklearn predict photos/ -o emotions.csv  with the weights in the package
   fer-sklearn COMMAND --help                   the options of one command
 
 exit status: 0 done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C
@@ -53,14 +53,21 @@ examples:
 
 _PREDICT = """\
 Write the emotion and the probabilities of each face as csv. An input is a csv
-with a pixels column, an image file, or a folder that is searched for images.
+with a pixels column, a photo, a video, or a folder that is searched for photos.
+
+In photos and videos faces are searched for (pip install 'fer-sklearn[photos]'),
+and the columns x, y, width, height say where they are; a picture as small as a
+face is taken as one. The column row counts the rows of a csv, the faces of a
+photo or the frames of a video, from 0.
+
 A file that cannot be read is reported, and the others are done.
 """
 
 _PREDICT_EXAMPLES = """\
 examples:
-  fer-sklearn predict faces/ -o emotions.csv
-  fer-sklearn predict face.jpg other.png
+  fer-sklearn predict photos/ -o emotions.csv --annotate annotated/
+  fer-sklearn predict faces/ --cropped > emotions.csv
+  fer-sklearn predict holiday.mp4 --every 0.5 | head
   fer-sklearn predict --model runs/today test.csv | head
 """
 
@@ -248,7 +255,7 @@ def _add_predict(commands):
         commands, "predict", "name the emotion of faces", _PREDICT, _PREDICT_EXAMPLES
     )
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="INPUT", help="csv file, image file or folder")
+    add("inputs", nargs="+", metavar="INPUT", help="csv, photo, video or folder")
     add(
         "--model",
         metavar="MODEL",
@@ -256,6 +263,18 @@ def _add_predict(commands):
         "folder or .fer file as the first INPUT does the same",
     )
     add("-o", "--out", metavar="CSV", help="file to write (default: print)")
+    add("--cropped", action="store_true", help="each picture is a face already")
+    add(
+        "--annotate",
+        metavar="FOLDER",
+        help="new folder for copies of the pictures with boxes and emotions",
+    )
+    add(
+        "--every",
+        type=duration,
+        metavar="TIME",
+        help="time between two frames of a video (default: all frames)",
+    )
     add("--threads", type=positive_int, metavar="N", help="CPU threads")
     add("--quiet", action="store_true", help="no progress on stderr")
 

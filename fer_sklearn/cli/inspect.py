@@ -4,7 +4,7 @@ import json
 import sys
 import textwrap
 
-from .._persistence import read_model_metadata
+from .._weights import open_pretrained
 from ._models import model_file
 
 
@@ -21,8 +21,8 @@ def run(args):
     status : int
         0.
     """
-    path = model_file(args.model)
-    metadata = read_model_metadata(path)
+    with open_pretrained(model_file(args.model) or args.model) as file:
+        path, metadata = file.path, file.metadata
     if args.json:
         json.dump(metadata, sys.stdout, indent=2)
         print()

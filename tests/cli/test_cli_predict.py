@@ -1,6 +1,8 @@
 import csv
 import io
 import os
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -8,8 +10,10 @@ from PIL import Image
 
 from fer_sklearn import EMOTIONS, load_model
 from fer_sklearn.cli import main
+from fer_sklearn.photos import make_photo
 
 HEADER = ["file", "row", "emotion", *EMOTIONS]
+BOX = ["x", "y", "width", "height"]
 
 
 @pytest.fixture
@@ -30,14 +34,14 @@ def expected(run, faces):
     return pipe.predict_proba(faces.data), pipe.predict(faces.data)
 
 
-def _read(text):
+def _read(text, columns=HEADER):
     header, *rows = csv.reader(io.StringIO(text))
-    assert header == HEADER
+    assert header == columns
     return rows
 
 
 def _check(rows, y_prob):
-    assert np.array(rows)[:, 3:].astype(float) == pytest.approx(y_prob, abs=1e-5)
+    assert np.array(rows)[:, 3:10].astype(float) == pytest.approx(y_prob, abs=1e-5)
     assert [row[2] for row in rows] == [EMOTIONS[i] for i in y_prob.argmax(axis=1)]
 
 
@@ -59,16 +63,17 @@ def test_folder_in_the_order_of_names_to_a_file(
     out = tmp_path / "out.csv"
     assert main(["predict", str(run), str(folder), "-o", str(out)]) == 0
     assert capsys.readouterr() == ("", "")
-    rows = _read(out.read_text())
+    rows = _read(out.read_text(), HEADER + BOX)
     names = [str(folder / name) for name in ("a.png", "b.png", "more/c.PNG")]
-    assert [row[:2] for row in rows] == [[name, ""] for name in names]
+    assert [row[:2] for row in rows] == [[name, "0"] for name in names]
+    assert [row[10:] for row in rows] == [["0", "0", "16", "16"]] * 3
     _check(rows, expected[0][[1, 0, 2]])
 
 
 def test_many_files_go_through_in_batches(
     run, faces_csv, expected, capsys, monkeypatch
 ):
-    monkeypatch.setattr("fer_sklearn.cli.predict._BATCH", 64)
+    monkeypatch.setattr("fer_sklearn.cli._prediction._BATCH", 64)
     assert (
         main(["predict", str(run / "model.fer"), str(faces_csv), str(faces_csv)]) == 0
     )
@@ -82,7 +87,7 @@ def test_a_bad_file_is_reported_and_the_rest_is_done(run, folder, expected, caps
     missing = folder / "missing.png"
     empty = folder / "nothing"
     empty.mkdir()
-    args = ["predict", str(run), str(folder), str(missing), str(empty)]
+    args = ["predict", "--cropped", *map(str, (run, folder, missing, empty))]
     assert main(args) == 1
     captured = capsys.readouterr()
     _check(_read(captured.out), expected[0][[1, 0, 2]])
@@ -109,12 +114,80 @@ def test_the_file_appears_only_when_it_is_whole(run, faces_csv, tmp_path, monkey
     def broken(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fer_sklearn.cli.predict._rows", broken)
+    monkeypatch.setattr("fer_sklearn.cli._prediction.Prediction._rows", broken)
     out = tmp_path / "out.csv"
     out.write_text("old")
     assert main(["predict", str(run), str(faces_csv), "-o", str(out)]) == 130
     assert out.read_text() == "old"
     assert os.listdir(tmp_path) == ["out.csv"]
+
+
+def _photo(path, n_faces, seed=0):
+    Image.fromarray(make_photo(n_faces, random_state=seed)).save(path)
+    return str(path)
+
+
+def test_photos_give_faces_with_boxes_and_annotated_copies(run, capsys, tmp_path):
+    pytest.importorskip("cv2", reason="the extra [photos] is not installed")
+    photo = _photo(tmp_path / "two.png", 2)
+    plain = tmp_path / "plain.png"
+    Image.new("RGB", (640, 400)).save(plain)
+    copies = tmp_path / "copies"
+    args = [str(run), photo, str(plain), "--annotate", str(copies)]
+    assert main(["predict", *args]) == 0
+    out, err = capsys.readouterr()
+    rows = _read(out, HEADER + BOX)
+    assert [row[:2] for row in rows] == [[photo, "0"], [photo, "1"]]
+    for x, y, width, height in np.array(rows)[:, 10:].astype(int):
+        assert min(x, y) >= 0 < min(width, height)
+    expected = f"fer-sklearn: {plain}: no face found; --cropped takes the whole"
+    assert err.startswith(expected)
+    assert sorted(os.listdir(copies)) == ["plain.png", "two.png"]
+    with Image.open(copies / "two.png") as copy, Image.open(photo) as original:
+        assert copy.size == original.size
+        assert copy.tobytes() != original.tobytes()
+
+
+def test_without_opencv_a_picture_is_a_face_and_it_says_so(
+    run, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    files = [_photo(tmp_path / name, 2) for name in ("a.png", "b.png")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # in tests warnings are errors
+        assert main(["predict", str(run), *files]) == 0
+    out, err = capsys.readouterr()
+    assert len(_read(out, HEADER + BOX)) == 2
+    assert err.count("\n") == 1
+    assert "Each picture is taken as one face" in err
+    assert "pip install 'fer-sklearn[photos]'" in err
+
+
+def test_videos_frame_by_frame(run, capsys, tmp_path):
+    cv2 = pytest.importorskip("cv2", reason="the extra [photos] is not installed")
+    path = str(tmp_path / "film.avi")
+    photo = make_photo(1, random_state=0)
+    size = photo.shape[1::-1]
+    film = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), 10, size)
+    for _ in range(4):
+        film.write(photo[:, :, ::-1])
+    film.release()
+    copies = tmp_path / "copies"
+    args = [str(run), path, "--every", "0.2", "--annotate", str(copies)]
+    assert main(["predict", *args]) == 0
+    rows = _read(capsys.readouterr().out, HEADER + BOX)
+    assert [row[:2] for row in rows] == [[path, "0"], [path, "2"]]
+    assert sorted(os.listdir(copies)) == ["film_000000.png", "film_000002.png"]
+
+
+def test_copies_of_one_name_do_not_meet(run, capsys, tmp_path, images):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(images[0]).save(tmp_path / name / "face.png")
+    inputs = [str(tmp_path / "a"), str(tmp_path / "b")]
+    copies = str(tmp_path / "copies")
+    assert main(["predict", str(run), *inputs, "--annotate", copies]) == 0
+    assert sorted(os.listdir(copies)) == ["face.png", "face_2.png"]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +196,7 @@ def test_the_file_appears_only_when_it_is_whole(run, faces_csv, tmp_path, monkey
         (["{run}"], "is a model; say what to predict on"),
         (["{run}", "x.csv", "-o", "nowhere/out.csv"], "nowhere is no folder"),
         (["--model", "nowhere/model.fer", "x.csv"], "does not exist"),
+        (["x.csv", "--annotate", "{run}"], "is not empty; name a new folder"),
     ],
 )
 def test_mistakes_end_before_any_work(args, message, run, capsys):

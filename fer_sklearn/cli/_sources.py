@@ -1,0 +1,160 @@
+"""The faces in what people hand to ``predict``, some at a time."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import datasets, photos
+from .._pixels import PixelStringTransformer
+from ..exceptions import FERError, MissingExtraError
+
+_TABLES = {".csv", ".gz", ".xz", ".zip", ".bz2"}
+_VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+_IMAGES = set(".bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split())
+
+_ROWS_AT_ONCE = 512
+
+
+@dataclass
+class Source:
+    """Some rows of a csv, a picture, or a frame of a video.
+
+    Attributes
+    ----------
+    file : Path
+    rows : sequence of int of length n_faces
+        Row of the csv, face of the picture or frame of the video, from 0.
+    images : ndarray of shape (n_faces, height, width), dtype uint8
+        The faces as the model wants them.
+    boxes : ndarray of shape (n_faces, 4), dtype int, or None
+        Where they are in the picture: x, y, width, height; None for a csv.
+    picture : ndarray of shape (height, width, 3), dtype uint8, or None
+        The picture or frame itself, if it was to be kept.
+    frame : int or None
+        The frame's number in the video.
+    """
+
+    file: Path
+    rows: list
+    images: np.ndarray
+    boxes: np.ndarray | None = None
+    picture: np.ndarray | None = None
+    frame: int | None = None
+
+    @property
+    def picture_without_face(self):
+        """Whether this is a whole picture in which no face was found."""
+        return self.boxes is not None and self.frame is None and not len(self.rows)
+
+
+def find_files(inputs):
+    """Find the files that `inputs` mean: each as it is, folders searched for images.
+
+    Parameters
+    ----------
+    inputs : list of str
+        Files and folders.
+
+    Returns
+    -------
+    files : list of Path
+        Images of a folder in the order of their names.
+    empty : list of Path
+        Folders without any image.
+    """
+    files, empty = [], []
+    for path in map(Path, inputs):
+        found = _search(path) if path.is_dir() else [path]
+        files += found
+        if not found:
+            empty.append(path)
+    return files, empty
+
+
+def _search(folder):
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _IMAGES
+        and path.is_file()
+        and not path.name.startswith(".")  # what file managers leave behind
+    )
+
+
+def has_pictures(files):
+    """Whether any of `files` is a picture or a video, not a csv."""
+    return any(path.suffix.lower() not in _TABLES for path in files)
+
+
+class Reader:
+    """Reads files of all kinds as faces of one shape.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Height and width of the faces that the model knows.
+    cropped : bool, default=False
+        Whether pictures are faces already, and none is searched for.
+    every : float, default=None
+        Seconds between the frames of a video that are looked at; None takes all.
+    keep_pictures : bool, default=False
+        Whether a source has its picture.
+    """
+
+    def __init__(self, image_shape, *, cropped=False, every=None, keep_pictures=False):
+        self.image_shape = image_shape
+        self.every = every
+        self.keep_pictures = keep_pictures
+        self._cropper = photos.FaceCropper(
+            image_size=image_shape[0], cropped=cropped or "auto"
+        )
+
+    def read(self, path):
+        """Yield the `Source` objects of one file.
+
+        Raises
+        ------
+        FERError, OSError
+            If the file cannot be read.
+        """
+        suffix = path.suffix.lower()
+        if suffix in _TABLES:
+            yield from self._read_table(path)
+            return
+        height, width = self.image_shape
+        if height != width:
+            raise FERError(
+                f"This model wants faces of {height}x{width} pixels, and pictures give "
+                "square ones; hand in a csv of pixels."
+            )
+        if suffix not in _VIDEOS:
+            yield self._find_faces(path, photos.read_photo(path))
+            return
+        for frame in photos.read_video(path, every=self.every):
+            source = self._find_faces(path, frame.image)
+            source.rows = [frame.index] * len(source.rows)
+            source.frame = frame.index
+            yield source
+
+    def _read_table(self, path):
+        strings = datasets.load_fer2013(path).data
+        parser = PixelStringTransformer(image_shape=self.image_shape)
+        images = parser.fit_transform(strings)
+        for start in range(0, len(images), _ROWS_AT_ONCE):
+            chunk = images[start : start + _ROWS_AT_ONCE]
+            yield Source(path, range(start, start + len(chunk)), chunk)
+
+    def _find_faces(self, path, picture):
+        try:
+            crops = self._cropper.crop([picture])
+        except MissingExtraError as error:
+            warnings.warn(
+                f"Each picture is taken as one face, none is searched for. {error}",
+                stacklevel=2,
+            )
+            self._cropper.set_params(cropped=True)
+            crops = self._cropper.crop([picture])
+        kept = picture if self.keep_pictures else None
+        return Source(path, range(len(crops)), crops.images, crops.boxes, kept)
