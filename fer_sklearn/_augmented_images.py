@@ -63,7 +63,7 @@ class AugmentedImages:
     """
 
     def __init__(self, images, *, image_shape, settings, seed, n_threads=1):
-        self._images = images
+        self._images = np.ascontiguousarray(images)
         # Positions in _images of this view's images; None stands for all of them.
         self._positions = None
         # Row numbers that the draws depend on; None stands for the positions.
@@ -131,15 +131,16 @@ class AugmentedImages:
         positions = np.asarray(indices, dtype=np.intp)
         if self._positions is not None:
             positions = self._positions[positions]
-        images = self._images[positions].reshape(-1, *self.image_shape)
+        images = self._images.reshape(-1, *self.image_shape)
         rows = positions if self._row_numbers is None else self._row_numbers[positions]
         maps, boxes, pixels = (part[rows] for part in self._transformations(epoch))
-        out = np.empty_like(images)
+        out = np.empty((len(positions), *self.image_shape), dtype=self.dtype)
 
         def apply(part):
             warp(
-                images[part],
+                images,
                 maps[part],
+                positions[part],
                 order=self.settings["interpolation_order"],
                 fill_mode=self.settings["fill_mode"],
                 cval=self.settings["cval"],
@@ -147,7 +148,7 @@ class AugmentedImages:
             )
             erase(out[part], boxes[part], pixels[part])
 
-        _run(apply, len(images), self.n_threads)
+        _run(apply, len(out), self.n_threads)
         return out.reshape(-1, *self._images.shape[1:])
 
     def _transformations(self, epoch):

@@ -5,6 +5,9 @@ Pure functions of arrays: no random draws, no state. Images have the shape
 to a place in the input image, as in :func:`scipy.ndimage.affine_transform`.
 """
 
+import math
+import threading
+
 import numpy as np
 from scipy import ndimage
 
@@ -19,7 +22,12 @@ FILL_MODES = {
 }
 
 # Images worked on at once: their arrays of floats stay in a processor's cache.
-_CHUNK_PIXELS = 32 * 48 * 48
+_CHUNK_PIXELS = 16 * 48 * 48
+
+# Larger arrays, of pictures far larger than faces, are not kept.
+_SCRATCH_BYTES = 2**20
+
+_thread = threading.local()
 
 
 def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_shape):
@@ -65,7 +73,16 @@ def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_s
     return maps
 
 
-def warp(images, maps, *, order=1, fill_mode="nearest", cval=0.0, out=None):
+def warp(
+    images,
+    maps,
+    positions=None,
+    *,
+    order=1,
+    fill_mode="nearest",
+    cval=0.0,
+    out=None,
+):
     """Apply an affine map of its own to each image, with one interpolation.
 
     The result is that of :func:`scipy.ndimage.affine_transform` image by image. Order
@@ -76,8 +93,10 @@ def warp(images, maps, *, order=1, fill_mode="nearest", cval=0.0, out=None):
     ----------
     images : ndarray of shape (n_images, height, width)
         Grey levels, of any real dtype.
-    maps : ndarray of shape (n_images, 2, 3)
-        Matrix and offset for each image, from `affine_maps`.
+    maps : ndarray of shape (n_maps, 2, 3)
+        Matrices and offsets, from `affine_maps`.
+    positions : ndarray of int of shape (n_maps,), default=None
+        Position in `images` of the image for each map; None takes them in order.
     order : int, default=1
         Order of the spline, 0 (nearest pixel) to 5; 1 is linear.
     fill_mode : {"nearest", "constant", "reflect", "wrap"}, default="nearest"
@@ -85,30 +104,33 @@ def warp(images, maps, *, order=1, fill_mode="nearest", cval=0.0, out=None):
         mirror image or its repetition.
     cval : float, default=0.0
         Grey level outside of the image with `fill_mode="constant"`.
-    out : ndarray of the shape and dtype of images, default=None
-        Where the result goes.
+    out : ndarray of shape (n_maps, height, width), default=None
+        Where the result goes; of the dtype of images.
 
     Returns
     -------
-    out : ndarray of the shape and dtype of images
+    out : ndarray of shape (n_maps, height, width)
         The images after their maps; whole numbers are rounded.
     """
+    if positions is None:
+        positions = np.arange(len(images))
     if out is None:
-        out = np.empty_like(images)
+        out = np.empty((len(positions), *images.shape[1:]), dtype=images.dtype)
     if order != 1:
-        _warp_by_scipy(images, maps, order, fill_mode, cval, out)
+        _warp_by_scipy(images, maps, positions, order, fill_mode, cval, out)
         return out
     step = max(1, _CHUNK_PIXELS // (images.shape[1] * images.shape[2]))
-    for start in range(0, len(images), step):
+    for start in range(0, len(out), step):
         chunk = slice(start, start + step)
-        _warp_linear(images[chunk], maps[chunk], fill_mode, cval, out[chunk])
+        originals = images[positions[chunk]]
+        _warp_linear(originals, maps[chunk], fill_mode, cval, out[chunk])
     return out
 
 
-def _warp_by_scipy(images, maps, order, fill_mode, cval, out):
-    for image, affine, result in zip(images, maps, out, strict=True):
+def _warp_by_scipy(images, maps, positions, order, fill_mode, cval, out):
+    for position, affine, result in zip(positions, maps, out, strict=True):
         ndimage.affine_transform(
-            image,
+            images[position],
             affine[:, :2],
             affine[:, 2],
             output=result,
@@ -121,7 +143,8 @@ def _warp_by_scipy(images, maps, order, fill_mode, cval, out):
 def _warp_linear(images, maps, fill_mode, cval, out):
     dtype = _working_dtype(images)
     maps = maps.astype(dtype)
-    rows, columns = (_coordinates(maps[:, axis], images.shape[1:]) for axis in (0, 1))
+    rows = _coordinates(maps[:, 0], images.shape[1:], "rows")
+    columns = _coordinates(maps[:, 1], images.shape[1:], "columns")
     outside = None
     if fill_mode == "constant":
         outside = _is_outside(rows, images.shape[1])
@@ -131,7 +154,9 @@ def _warp_linear(images, maps, fill_mode, cval, out):
         images = np.pad(images, ((0, 0), (0, 1), (0, 1)), mode="wrap")
     _fold(rows, out.shape[1], fill_mode)
     _fold(columns, out.shape[2], fill_mode)
-    result = _interpolate(images.astype(dtype), rows, columns)
+    pixels = _scratch("pixels", images.shape, dtype)
+    np.copyto(pixels, images)
+    result = _interpolate(pixels, rows, columns)
     if outside is not None:
         result[outside] = cval
     if out.dtype.kind in "iu":
@@ -145,14 +170,30 @@ def _working_dtype(images):
     return np.float64 if is_large or images.dtype == np.float64 else np.float32
 
 
-def _coordinates(coefficients, image_shape):
+def _scratch(name, shape, dtype):
+    """Give an array to write into, in memory that a thread uses again and again.
+
+    Fresh memory comes from the system page by page, which takes as long as all of the
+    arithmetic here.
+    """
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    if n_bytes > _SCRATCH_BYTES:
+        return np.empty(shape, dtype=dtype)
+    buffers = _thread.__dict__
+    if name not in buffers or len(buffers[name]) < n_bytes:
+        buffers[name] = np.empty(n_bytes, dtype=np.uint8)
+    return buffers[name][:n_bytes].view(dtype).reshape(shape)
+
+
+def _coordinates(coefficients, image_shape, name):
     """Give a coordinate in the input for every output pixel of every image."""
     height, width = image_shape
     dtype = coefficients.dtype
     by_row = coefficients[:, :1] * np.arange(height, dtype=dtype)
     by_row += coefficients[:, 2:]
     by_column = coefficients[:, 1:2] * np.arange(width, dtype=dtype)
-    return by_row[:, :, None] + by_column[:, None, :]
+    out = _scratch(name, (len(coefficients), height, width), dtype)
+    return np.add(by_row[:, :, None], by_column[:, None, :], out=out)
 
 
 def _is_outside(coordinates, size):
@@ -179,34 +220,41 @@ def _fold(coordinates, size, fill_mode):
 def _interpolate(images, rows, columns):
     """Interpolate linearly between the four pixels around each place."""
     n_images, height, width = images.shape
-    top, left = np.floor(rows), np.floor(columns)
-    rows -= top
-    columns -= left
+    shape, dtype = rows.shape, rows.dtype
+    at_row, at_column = (_scratch(f"whole {axis}", shape, dtype) for axis in "yx")
+    rows -= np.floor(rows, out=at_row)
+    columns -= np.floor(columns, out=at_column)
     # Counting pixels in floats is quicker than in integers, and exact in one image.
-    top *= width
-    top += left
-    at = top.astype(np.intp)
+    at_row *= width
+    at_row += at_column
+    at = _scratch("at", shape, np.intp)
+    np.copyto(at, at_row, casting="unsafe")
     at += (np.arange(n_images) * (height * width))[:, None, None]
-    # Where the neighbour lies beyond the image, its weight is exactly zero: any pixel
-    # serves, and "clip" keeps the last one in bounds.
+    upper, lower = (_scratch(name, shape, dtype) for name in ("upper", "lower"))
     pixels = images.reshape(-1)
-    upper = _between(pixels, at, columns)
+    # at_row and at_column are free to be written over from here on.
+    _between(pixels, at, columns, upper, at_row)
     at += width
-    lower = _between(pixels, at, columns)
+    _between(pixels, at, columns, lower, at_row)
     lower -= upper
     lower *= rows
     upper += lower
     return upper
 
 
-def _between(pixels, at, weight):
-    """Interpolate between the pixels at `at` and the ones right of them."""
-    here = pixels.take(at, mode="clip")
-    step = pixels[1:].take(at, mode="clip") if len(pixels) > 1 else here.copy()
-    step -= here
-    step *= weight
-    here += step
-    return here
+def _between(pixels, at, weight, out, right):
+    """Interpolate between the pixels at `at` and their neighbours to the right.
+
+    Where the neighbour lies beyond the image, its weight is exactly zero: any pixel
+    serves, and "clip" keeps the last one in bounds.
+    """
+    pixels.take(at, mode="clip", out=out)
+    at += 1
+    pixels.take(at, mode="clip", out=right)
+    at -= 1
+    right -= out
+    right *= weight
+    out += right
 
 
 def erasing_boxes(*, area, aspect, row, column, image_shape):
