@@ -37,14 +37,18 @@ class FaceDataset(Dataset):
         self.epoch = 0
 
     def weigh(self, class_weights) -> None:
-        """Multiply the weights by a weight for each class; None changes nothing."""
-        if class_weights is None:
-            return
-        of_class = np.ones(self.targets.max() + 1, dtype=np.float32)
-        for target, weight in class_weights.items():
-            of_class[target] = weight
-        weights = of_class[self.targets]
-        self.weights = weights if self.weights is None else weights * self.weights
+        """Multiply the weights by a weight for each class, and bring them to mean 1.
+
+        The learning rate then means the same whatever the scale of the weights.
+        """
+        if class_weights is not None:
+            of_class = np.ones(self.targets.max() + 1, dtype=np.float32)
+            for target, weight in class_weights.items():
+                of_class[target] = weight
+            own = 1 if self.weights is None else self.weights
+            self.weights = of_class[self.targets] * own
+        if self.weights is not None:
+            self.weights = (self.weights / self.weights.mean()).astype(np.float32)
 
     def fingerprint(self) -> str:
         """Tell this data from other data: a checksum of faces, targets, weights."""
