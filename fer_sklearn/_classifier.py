@@ -486,8 +486,6 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         return np.searchsorted(self.classes_, y).astype(np.int64)
 
     def _dataset(self, faces, targets, weights=None):
-        if weights is not None:
-            weights = weights / weights.mean()
         return _training.FaceDataset(
             faces, targets, weights, image_shape=self.image_shape_
         )
