@@ -196,6 +196,11 @@ def _add_train(commands):
         help="all settings of the Keras notebook that the project started from",
     )
     model.add_argument(
+        "--pretrained",
+        metavar="MODEL",
+        help="start from a model file, run folder or pretrained name; try --lr 0.01",
+    )
+    model.add_argument(
         "--set",
         dest="settings",
         type=setting,

@@ -13,15 +13,15 @@ from .._pipeline import make_fer_pipeline, make_seed_pipeline
 from ..exceptions import FERError, MissingExtraError
 from ..model_selection import train_test_split_faces
 from ._labelled import draw_faces, read_faces
-from ._models import use_threads
+from ._models import model_file, use_threads
 from ._pictures import draw_pictures
 from ._progress import BestOnInterrupt, Progress
 from ._report import class_names, format_report, score
 from ._run_folder import RunFolder
 
 _OPTIONS = (
-    "network preset settings epochs max_time batch_size lr no_augment seed device "
-    "precision threads"
+    "network preset pretrained settings epochs max_time batch_size lr no_augment seed "
+    "device precision threads"
 ).split()
 
 
@@ -91,6 +91,9 @@ def make_config(args):
     options = {name: getattr(args, name) for name in _OPTIONS}
     if options["seed"] is None:
         options["seed"] = 0
+    path = model_file(args.pretrained) if args.pretrained else None
+    if path is not None:  # a file, not a name: found again from any folder
+        options["pretrained"] = str(path.resolve())
     data = None if args.data is None else os.path.abspath(args.data)
     return {"fer_sklearn": __version__, "data": data, "options": options}
 
@@ -114,6 +117,7 @@ def build_pipeline(options, *, drawn=False):
 
 _PARAMETERS = {
     "network": "network",
+    "pretrained": "pretrained",
     "epochs": "max_epochs",
     "max_time": "max_time",
     "batch_size": "batch_size",

@@ -38,6 +38,12 @@ def test_wrong_usage_exits_with_2_and_says_why(argument, message, capsys):
     assert captured.out == ""
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_is_a_port(port, capsys):
+    assert main(["serve", "--port", port]) == 2
+    assert "--port" in capsys.readouterr().err
+
+
 def test_no_command_is_wrong_usage(capsys):
     assert main([]) == 2
     assert "COMMAND" in capsys.readouterr().err
@@ -45,7 +51,7 @@ def test_no_command_is_wrong_usage(capsys):
 
 def test_every_command_explains_itself(capsys):
     commands = build_parser()._subparsers._group_actions[0].choices
-    assert {"train", "evaluate", "predict", "inspect"} <= set(commands)
+    assert set(commands) == {"train", "evaluate", "predict", "inspect", "serve"}
     for name in commands:
         assert main([name, "--help"]) == 0
         assert "example" in capsys.readouterr().out
