@@ -22,6 +22,7 @@ _DESCRIPTION = """\
 Emotions of faces. Pictures stay in memory while they are answered; none is kept or
 logged. Every refusal is `{"detail": "one sentence"}`.
 """
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
 _REFUSALS = (400, 401, 408, 413, 415, 422, 503)
 
 
@@ -84,7 +85,7 @@ def create_app(
     facts = Model(
         name=name or type(model).__name__,
         emotions=list(emotions.names),
-        image_shape=emotions.image_shape,
+        image_shape=list(emotions.image_shape),
         detects_faces=service.reader.detects_faces,
         card=card or {},
     )
@@ -117,6 +118,7 @@ def _guards(token):
 
 def _add_routes(app, service, facts, guards):
     refusals = {status: {"model": Problem} for status in _REFUSALS}
+    locked = {401: refusals[401]} if guards else {}
 
     @app.post(
         "/predict",
@@ -133,7 +135,12 @@ def _add_routes(app, service, facts, guards):
         """
         return JSONResponse(await service.answer(request, cropped))
 
-    @app.get("/model", summary="The model and its card", dependencies=guards)
+    @app.get(
+        "/model",
+        summary="The model and its card",
+        responses=locked,
+        dependencies=guards,
+    )
     async def model() -> Model:
         return facts
 
@@ -150,7 +157,7 @@ def _add_routes(app, service, facts, guards):
         summary="Counters in Prometheus' form",
         dependencies=guards,
         response_class=Response,
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        responses={200: {"content": _TEXT}, **locked},
     )
     async def metrics():
         return Response(service.metrics.render(), media_type=CONTENT_TYPE)

@@ -108,7 +108,7 @@ class InputReader:
             n_faces += len(pictures[-1].faces)
             if n_faces > self._limits.faces:
                 raise Refusal(
-                    413,
+                    422,
                     f"The pictures have more than the {self._limits.faces} faces that "
                     "are taken; send fewer at once.",
                 )

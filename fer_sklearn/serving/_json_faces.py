@@ -48,7 +48,7 @@ def parse_json(body, max_faces):
         raise Refusal(422, '"faces" is empty; send at least one face.')
     if len(faces) > max_faces:
         raise Refusal(
-            413, f'"faces" has {len(faces)} faces, more than the {max_faces} taken.'
+            422, f'"faces" has {len(faces)} faces, more than the {max_faces} taken.'
         )
     return faces
 
@@ -105,7 +105,7 @@ def _from_string(index, text, image_shape):
     # Three digits and a space would do; the rest is room for other spacing.
     if len(text) > 16 * height * width:
         raise Refusal(
-            413,
+            422,
             f"Face {index} is a string of {len(text)} characters, too long for "
             f"{height * width} grey levels.",
         )

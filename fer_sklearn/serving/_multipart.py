@@ -104,7 +104,7 @@ class _Form:
     def _begin(self):
         if len(self.uploads) == self._max_files:
             raise Refusal(
-                413,
+                422,
                 f"The form has more than the {self._max_files} files that are taken.",
             )
         self._headers, self._key, self._text, self._chunks = {}, b"", b"", []

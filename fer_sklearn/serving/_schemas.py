@@ -48,7 +48,9 @@ class Model(BaseModel):
 
     name: str
     emotions: list[str]
-    image_shape: tuple[int, int] = Field(description="height and width of a face")
+    image_shape: list[int] = Field(
+        description="height and width of a face", min_length=2, max_length=2
+    )
     detects_faces: bool = Field(description="whether faces are searched in pictures")
     card: dict
 

@@ -118,7 +118,7 @@ BODIES = {
     "10,000 files": (
         (PART + b"x\r\n") * 10_000 + b"--B--\r\n",
         FORM,
-        413,
+        422,
         "more than the 64 files",
     ),
     "control character in name": (
@@ -155,9 +155,9 @@ BODIES = {
     "short string": (text("1 2 3"), JSON, 422, "Face 0 has 3 grey levels, expected 23"),
     "string of words": (text("a b c"), JSON, 422, "Face 0"),
     "empty string": (text(""), JSON, 422, "Face 0"),
-    "long string": (text("1 " * 50_000), JSON, 413, "too long for 2304 grey levels"),
+    "long string": (text("1 " * 50_000), JSON, 422, "too long for 2304 grey levels"),
     "10 MB string": (text("1 " * 5_000_000), JSON, 413, "The body is larger than"),
-    "65 faces": (text(["1"] * 65), JSON, 413, "65 faces, more than the 64 taken"),
+    "65 faces": (text(["1"] * 65), JSON, 422, "65 faces, more than the 64 taken"),
     "20 MB": (bytes(20 * 2**20 + 1), FORM, 413, "larger than the 20 MiB"),
     "text": (b"hello", {"Content-Type": "text/plain"}, 415, "is 'text/plain'; send"),
     "no type": (b"hello", {}, 415, "The Content-Type is ''; send pictures as"),

@@ -205,7 +205,7 @@ def test_faces_found_in_a_request_are_limited(pipe, pictures):
         file = encode(np.tile(pictures[0], (4, 4)))
         assert len(probabilities(send(client, file))) == 5
         answer = send(client, file, file)
-        assert answer.status_code == 413
+        assert answer.status_code == 422
         assert "more than the 9 faces" in answer.json()["detail"]
 
 

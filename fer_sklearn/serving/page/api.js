@@ -66,19 +66,21 @@ function newToken(used) {
 function askToken() {
   const dialog = document.getElementById("token-dialog");
   const field = document.getElementById("token");
-  field.value = "";
+  field.value = dialog.returnValue = "";
+  document.getElementById("token-form").onsubmit = (event) => {
+    event.preventDefault();
+    dialog.close("go on");
+  };
+  document.getElementById("token-cancel").onclick = () => dialog.close();
   dialog.showModal();
   return new Promise((resolve) => {
-    document.getElementById("token-form").onsubmit = (event) => {
-      event.preventDefault();
-      // A header cannot hold what lies outside Latin-1; such a token is wrong anyway.
-      token = field.value.trim().replace(/[^\x21-\xff]/g, "?");
+    dialog.onclose = () => {
+      if (dialog.returnValue !== "go on") return resolve(false);
+      // A header takes bytes, each as a character.
+      token = String.fromCharCode(...new TextEncoder().encode(field.value.trim()));
       sessionStorage.setItem(KEY, token);
       resolve(true);
-      dialog.close();
     };
-    document.getElementById("token-cancel").onclick = () => dialog.close();
-    dialog.onclose = () => resolve(false);
   });
 }
 
