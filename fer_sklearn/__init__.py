@@ -25,6 +25,8 @@ _EXPORTS = {
     "make_seed_pipeline": "_pipeline",
     "load_model": "_persistence",
     "load_pretrained": "_pretrained",
+    "load_onnx": "_onnx",
+    "to_onnx": "_onnx",
     "read_model_metadata": "_persistence",
     "save_model": "_persistence",
 }

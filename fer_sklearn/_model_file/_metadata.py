@@ -64,12 +64,16 @@ def check_metadata(path, metadata: dict) -> None:
                 f"{path}: {name!r} in {METADATA} is {_shown(metadata.get(name))}, "
                 f"expected {expected}. Save the model again."
             )
-    names, labels = metadata["class_names"], metadata["classes"]["values"]
-    if names is not None and len(names) != len(labels):
-        raise ModelFileError(
-            f"{path}: {len(names)} class_names for {len(labels)} classes in {METADATA}."
-            " Save the model again."
-        )
+    lengths = {
+        "class_names": len(metadata["classes"]["values"]),
+        "feature_names": math.prod(metadata["image_shape"]),
+    }
+    for name, length in lengths.items():
+        if metadata[name] is not None and len(metadata[name]) != length:
+            raise ModelFileError(
+                f"{path}: {name!r} in {METADATA} has {len(metadata[name])} names, "
+                f"expected {length}. Save the model again."
+            )
 
 
 def _shown(value):

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from .._classifier import FERClassifier
@@ -100,8 +101,11 @@ def _check_steps(file, steps):
 
 
 def _fit_transformers(file, steps):
-    """Show them one face: all that they learn is its size."""
+    """Show them one face: all that they learn is its size, and columns' names."""
     faces = np.zeros((1, *file.metadata["image_shape"]), dtype=np.uint8)
+    names = file.metadata["feature_names"]
+    if names is not None:
+        faces = pd.DataFrame(faces.reshape(1, -1), columns=names)
     for name, step in steps:
         with _blaming(file, f"step {name!r}"):
             if step != PASSTHROUGH:
@@ -124,9 +128,9 @@ def _restore(file, classifier):
         "temperature_": metadata["temperature"],
         "stop_reason_": metadata["training"]["stop_reason"],
     }
-    if metadata["feature_names"] is not None:
-        names = np.array(metadata["feature_names"], dtype=object)
-        fitted["feature_names_in_"] = names
+    names = metadata["feature_names"]
+    if names is not None and metadata["kind"] == "classifier":
+        fitted["feature_names_in_"] = np.array(names, dtype=object)
     with _blaming(file, "the classifier"):
         specs = network_specs(
             classifier.network,
@@ -134,7 +138,8 @@ def _restore(file, classifier):
             n_classes=len(fitted["classes_"]),
             image_shape=(height, width),
         )
-        file.check_specs(specs, metadata["network"]["name"])
+        network = classifier.network
+        file.check_specs(specs, getattr(network, "__name__", str(network)))
         packed = {
             "normalizer": metadata["normalization"],
             "weights": file.read_weights(),

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._model_file import pack_value
@@ -27,7 +28,7 @@ def pack_model(model, dtype: str) -> tuple[dict, dict]:
         "image_shape": [int(n) for n in classifier.image_shape_],
         "normalization": packed["normalizer"],
         "temperature": float(classifier.temperature_),
-        "feature_names": _feature_names(classifier),
+        "feature_names": _feature_names(steps),
         "steps": [_pack_step(name, step) for name, step in steps],
         "training": {
             "n_iter": classifier.n_iter_,
@@ -37,10 +38,12 @@ def pack_model(model, dtype: str) -> tuple[dict, dict]:
         "versions": library_versions(),
         "weights_dtype": dtype,
     }
-    weights = {
-        name: array.astype(dtype) if array.dtype.kind == "f" else array
-        for name, array in packed["weights"].items()
-    }
+    # Weights beyond half precision become infinite, which is refused by name later.
+    with np.errstate(over="ignore"):
+        weights = {
+            name: array.astype(dtype) if array.dtype.kind == "f" else array
+            for name, array in packed["weights"].items()
+        }
     return metadata, weights
 
 
@@ -61,9 +64,12 @@ def _describe_network(classifier):
     }
 
 
-def _feature_names(classifier):
-    names = getattr(classifier, "feature_names_in_", None)
-    return None if names is None else [str(name) for name in names]
+def _feature_names(steps):
+    """Names of columns, where the first step saw a data frame of them."""
+    for _, step in steps:
+        if hasattr(step, "feature_names_in_"):
+            return [str(name) for name in step.feature_names_in_]
+    return None
 
 
 def _finite_row(row):

@@ -37,7 +37,8 @@ def start_from(module, file, *, network, classes) -> None:
         )
     same_classes = classes.tolist() == file.metadata["classes"]["values"]
     fresh = set() if same_classes else _head(module, file)
-    file.check_specs(weight_specs(module), str(network), without=fresh)
+    called = getattr(network, "__name__", str(network))
+    file.check_specs(weight_specs(module), called, without=fresh)
     weights = {
         name: torch.from_numpy(array.copy())
         for name, array in file.read_weights().items()
