@@ -1,5 +1,6 @@
 """Pixel strings to arrays of grey levels, and back."""
 
+from itertools import pairwise
 from numbers import Integral
 
 import numpy as np
@@ -11,8 +12,8 @@ from .exceptions import PixelStringError
 
 __all__ = ["PixelStringTransformer"]
 
-# Rows read at once: some 270 kB of text, which stays in a processor's cache.
-_CHUNK_ROWS = 32
+# Rows read at once: some 130 kB of text, which stays in a processor's cache.
+_CHUNK_ROWS = 16
 
 # Tabs, line breaks and the other ASCII blanks count as a blank.
 _BLANKS_TO_SPACE = bytes.maketrans(b"\t\n\r\v\f", b"     ")
@@ -335,34 +336,52 @@ def _read_fast(rows, out):
     digit, ten times the digit before it and a hundred times the one before that; a
     number ends where a blank follows.
     """
-    try:
-        # Two blanks in front: every character has two before it.
-        text = ("  " + " ".join(rows) + " ").encode("ascii")
-    except (TypeError, UnicodeEncodeError):
+    codes = _codes(rows)
+    if codes is None:
         return False
-    codes = np.frombuffer(text.translate(_BLANKS_TO_SPACE), dtype=np.uint8)
     digits = codes - 48
     is_digit = digits < 10
-    if not (is_digit | (codes == 32)).all():
-        return False
     digits *= is_digit
     two = is_digit[1:] & is_digit[:-1]
-    # Four digits in a row are two pairs of digits at a distance of two.
     hundreds = digits[:-2] * two[1:]
-    low = digits[1:-1] * 10 + digits[2:]
-    levels = hundreds * 100 + low
-    # Beyond 255 a sum goes round to less than its last two digits.
+    low = digits[1:-1] * 10
+    low += digits[2:]
+    levels = hundreds * 100
+    levels += low
+    # Four digits in a row are two pairs of digits at a distance of two. Beyond 255 a
+    # sum goes round to less than its last two digits.
     if (two[2:] & two[:-2]).any() or hundreds.max() > 2 or (levels < low).any():
         return False
-    ends = np.flatnonzero(is_digit[2:-1] & ~is_digit[3:])
-    if len(ends) != out.size:
+    ends = is_digit[2:-1] > is_digit[3:]
+    stops = np.cumsum([len(text) + 1 for text in rows]).tolist()
+    counts = (
+        np.count_nonzero(ends[start:stop]) for start, stop in pairwise([0, *stops])
+    )
+    if any(count != out.shape[1] for count in counts):
         return False
-    ends_of_row = ends.reshape(out.shape)
-    stops = np.cumsum([len(text) + 1 for text in rows])
-    if (ends_of_row[:, -1] >= stops).any() or (ends_of_row[1:, 0] < stops[:-1]).any():
-        return False
-    levels.take(ends_of_row, out=out, mode="clip")
+    np.compress(ends, levels[:-1], out=out.reshape(-1))
     return True
+
+
+def _codes(rows):
+    """Give all characters as numbers, if they are digits and blanks; or None.
+
+    Blanks other than the space become spaces. Two more stand in front, so that every
+    character has two before it, and one at the end.
+    """
+    try:
+        text = ("  " + " ".join(rows) + " ").encode("ascii")
+    except (TypeError, UnicodeEncodeError):
+        return None
+    codes = np.frombuffer(text, dtype=np.uint8)
+    if _is_plain(codes):
+        return codes
+    codes = np.frombuffer(text.translate(_BLANKS_TO_SPACE), dtype=np.uint8)
+    return codes if _is_plain(codes) else None
+
+
+def _is_plain(codes):
+    return ((codes - 48 < 10) | (codes == 32)).all()
 
 
 def _read_row(text, row, image_shape):
