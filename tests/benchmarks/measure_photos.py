@@ -1,0 +1,174 @@
+"""Measure the way from photographs to faces on the real faces of FER2013.
+
+    FER2013_CSV=fer2013.csv python -m tests.benchmarks.measure_photos
+    FER2013_CSV=fer2013.csv python -m tests.benchmarks.measure_photos --model model.fer
+
+The faces of PublicTest are scaled to 192x192 pixels (a picture that is a face), and
+pasted, 64 to 256 pixels large, into two photographs that come with scikit-learn.
+Printed are the hit rate, false boxes, milliseconds of CPU, the size of the box compared
+with FER2013's frame (from which the margin follows), and with a model its accuracy for
+several margins.
+"""
+
+import argparse
+import os
+import time
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from fer_sklearn import PixelStringTransformer, load_fer2013
+from fer_sklearn.photos import FaceCropper, HaarFaceDetector, detect_faces
+
+SIDE = 192
+DETECTORS = {
+    "default": HaarFaceDetector(),
+    "alt2, scale 1.05": HaarFaceDetector(scale_factor=1.05),
+    "alt2, 5 neighbours": HaarFaceDetector(min_neighbors=5),
+    "alt": HaarFaceDetector("haarcascade_frontalface_alt"),
+    "default.xml, 5 neighbours": HaarFaceDetector(
+        "haarcascade_frontalface_default", min_neighbors=5
+    ),
+}
+
+
+def main():
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--csv", default=os.environ.get("FER2013_CSV"))
+    parser.add_argument("--model", help="a model file; without it no accuracy")
+    parser.add_argument("--faces", type=int, default=500)
+    parser.add_argument("--margins", default="-.1,-.05,0,.03,.06,.1,.15,.2,.3")
+    options = parser.parse_args()
+    if not options.csv:
+        parser.error("name the file of FER2013 by --csv or FER2013_CSV")
+    faces, emotions = read_faces(options.csv, options.faces)
+    portraits = [enlarge(face, SIDE) for face in faces]
+    photos, places = paste_all(faces)
+    print(
+        "| detector | pictures | hit rate | false boxes | ms | box / frame | centre |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    whole = [(0, 0, SIDE, SIDE)] * len(faces)
+    for name, detector in DETECTORS.items():
+        measure_detector(name, f"{SIDE}x{SIDE}", detector, portraits, whole)
+        measure_detector(name, "photos", detector, photos, places)
+    if options.model:
+        from fer_sklearn import load_model
+
+        margins = [float(text) for text in options.margins.split(",")]
+        model = load_model(options.model)
+        measure_accuracy(model, faces, portraits, photos, places, emotions, margins)
+
+
+def read_faces(path, n_faces):
+    """Give some faces of PublicTest and their emotions."""
+    bunch = load_fer2013(path, usage="PublicTest")
+    rows = np.random.default_rng(0).permutation(len(bunch.target))[:n_faces]
+    strings = bunch.data.iloc[np.sort(rows)]
+    return PixelStringTransformer().transform(strings), bunch.target[np.sort(rows)]
+
+
+def enlarge(face, side):
+    """Scale a face as a viewer would."""
+    image = Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(image)
+
+
+def paste_all(faces):
+    """Paste each face somewhere into a photograph of 960x640 pixels."""
+    rng = np.random.default_rng(1)
+    rooms = [
+        np.asarray(Image.fromarray(image).convert("L").resize((960, 640)))
+        for image in load_sample_images().images
+    ]
+    photos, places = [], []
+    for face in faces:
+        photo = rooms[rng.integers(2)].copy()
+        side = int(rng.integers(64, 257))
+        x, y = int(rng.integers(0, 960 - side)), int(rng.integers(0, 640 - side))
+        photo[y : y + side, x : x + side] = enlarge(face, side)
+        photos.append(photo)
+        places.append((x, y, side, side))
+    return photos, places
+
+
+def match(boxes, place):
+    """Give the first box that is about where the face is, or None."""
+    x, y, side, _ = place
+    for row, box in enumerate(boxes):
+        distance = np.abs(box[:2] + box[2:] / 2 - [x + side / 2, y + side / 2]).max()
+        if distance < 0.25 * side and 0.4 <= box[2] / side <= 1.3:
+            return row
+    return None
+
+
+def measure_detector(name, pictures, detector, photos, places):
+    """Print one row."""
+    start = time.process_time()
+    found = [detect_faces(photo, detector=detector) for photo in photos]
+    ms = 1000 * (time.process_time() - start) / len(photos)
+    rows = [match(boxes, place) for boxes, place in zip(found, places, strict=True)]
+    hits = [row is not None for row in rows]
+    n_false = sum(map(len, found)) - sum(hits)
+    ratios, centres = [], []
+    for boxes, row, (x, y, side, _) in zip(found, rows, places, strict=True):
+        if row is not None:
+            ratios.append(boxes[row, 2] / side)
+            centres.append((boxes[row, :2] + boxes[row, 2:] / 2 - [x, y]) / side)
+    centre = ", ".join(f"{value:.3f}" for value in np.median(centres, axis=0))
+    print(
+        f"| {name} | {pictures} | {np.mean(hits):.3f} | {n_false / len(photos):.3f} | "
+        f"{ms:.0f} | {np.median(ratios):.3f} | {centre} |",
+        flush=True,
+    )
+
+
+def measure_accuracy(model, faces, portraits, photos, places, emotions, margins):
+    """Print accuracies: directly, through the cropper, and for each margin."""
+    direct = model.predict(faces) == emotions
+    through = model.predict(FaceCropper(cropped=True).transform(portraits)) == emotions
+    print(f"\nfaces as they are: {direct.mean():.4f} ({len(faces)} faces)")
+    print(f"{SIDE}x{SIDE}, cropped=True: {through.mean():.4f}")
+    for cropped in ("auto", False):
+        crops = FaceCropper(cropped=cropped).crop(portraits)
+        right = first_right(model, crops, emotions)
+        print(f"{SIDE}x{SIDE}, cropped={cropped!r}: {right:.4f}, a miss is wrong")
+    print("\n| margin | 192x192, found | photos, found | the same faces directly |")
+    print("|---|---|---|---|")
+    for margin in margins:
+        cells = []
+        for pictures, wanted in (
+            (portraits, [(0, 0, SIDE, SIDE)] * len(faces)),
+            (photos, places),
+        ):
+            cropper = FaceCropper(margin=margin, cropped=False)
+            crops = cropper.crop(pictures)
+            rows, which = found_rows(crops, wanted)
+            right = model.predict(crops.images[rows]) == emotions[which]
+            cells.append(f"{right.mean():.4f} of {len(rows)}")
+        print(f"| {margin} | {' | '.join(cells)} | {direct[which].mean():.4f} |")
+
+
+def first_right(model, crops, emotions):
+    """Give the share of photos whose first face has the right emotion."""
+    photos, rows = np.unique(crops.photo_indices, return_index=True)
+    right = model.predict(crops.images[rows]) == emotions[photos]
+    return right.sum() / crops.n_photos
+
+
+def found_rows(crops, places):
+    """Give the rows of the crops that are the pasted faces, and which those are."""
+    rows, which = [], []
+    for photo, place in enumerate(places):
+        own = np.flatnonzero(crops.photo_indices == photo)
+        row = match(crops.boxes[own], place)
+        if row is not None:
+            rows.append(own[row])
+            which.append(photo)
+    return np.array(rows), np.array(which)
+
+
+if __name__ == "__main__":
+    main()
