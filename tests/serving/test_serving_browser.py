@@ -133,7 +133,7 @@ def test_large_photo_is_sent_smaller(browser, service, pictures):
     drop(browser, large, "large.png")
     wait(browser, STATUS)
     (caption,) = texts(browser, "figcaption")
-    assert "1600 × 1333" in caption
+    assert "1600 \N{MULTIPLICATION SIGN} 1333" in caption
 
 
 def test_several_photos_in_order(browser, service, pictures):
@@ -148,14 +148,14 @@ def test_what_is_no_picture_is_said(browser, service):
     data = base64.b64encode(b"hello").decode()
     browser.execute_script(DROP, data, ["<b>note</b>.txt"])
     alert = wait(browser, ALERT)
-    # The browser writes a slash in a name as it likes; the page never sends one.
     assert "is not in a format that is read here" in alert
     assert not browser.find_elements("css selector", "#alert b")
 
 
 def test_keyboard_reaches_everything(browser, service):
     visit(browser, service)
-    keys = __import__("selenium.webdriver", fromlist=["Keys"]).Keys
+    from selenium.webdriver import Keys
+
     seen = []
     for _ in range(6):
         active = browser.switch_to.active_element
@@ -218,10 +218,10 @@ def test_phone(browser, service, pictures, dark):
 
 
 def test_token_is_asked_for_and_kept(browser, pipe, pictures):
-    with serving(pipe, detect=None, token="open sesame") as client:
+    with serving(pipe, detect=None, token="sésame, ouvre-toi") as client:
         browser.get(str(client.base_url))
         dialog = "return document.getElementById('token-dialog').open"
-        for attempt in ("wrong", "open sesame"):
+        for attempt in ("wrong", "sésame, ouvre-toi"):
             wait(browser, dialog)
             browser.find_element("id", "token").send_keys(attempt, "\n")
         wait(browser, READY)

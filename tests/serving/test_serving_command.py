@@ -1,0 +1,115 @@
+"""``fer-sklearn serve``: its options, its messages, its end."""
+
+import signal
+import socket
+import sys
+import threading
+
+import httpx
+import pytest
+from serving_helpers import encode, probabilities, send
+
+import fer_sklearn.serving
+from fer_sklearn.cli import main, serve
+
+
+@pytest.fixture
+def started(monkeypatch, pipe):
+    """What the command hands to the server, which is not started."""
+    calls = []
+    monkeypatch.setattr(serve, "open_model", lambda name: pipe)
+    monkeypatch.setattr(
+        fer_sklearn.serving,
+        "run",
+        lambda app, listener, **options: calls.append(
+            (app, listener.getsockname(), options)
+        ),
+    )
+    monkeypatch.delenv("FER_SKLEARN_TOKEN", raising=False)
+    return calls
+
+
+def protected(app):
+    return "securitySchemes" in app.openapi()["components"]
+
+
+def test_defaults(started, capsys):
+    assert main(["serve", "--port", "0"]) == 0
+    ((app, (host, port), options),) = started
+    assert host == "127.0.0.1"
+    assert options["access_log"]
+    assert options["limits"].files == 64
+    assert not protected(app)
+    err = capsys.readouterr().err
+    assert err == f"fer-sklearn: http://127.0.0.1:{port}/ (Ctrl-C stops it)\n"
+
+
+def test_options(started, capsys):
+    arguments = "--port 0 --token x --max-body 3 --max-files 5 --quiet --no-detection"
+    assert main(["serve", "runs/today", *arguments.split()]) == 0
+    ((app, _, options),) = started
+    assert protected(app)
+    assert not options["access_log"]
+    assert options["limits"].body_bytes == 3 * 2**20
+    assert options["limits"].files == 5
+    assert capsys.readouterr().err == ""
+
+
+def test_token_from_the_environment(started, monkeypatch):
+    monkeypatch.setenv("FER_SKLEARN_TOKEN", "x")
+    assert main(["serve", "--port", "0"]) == 0
+    assert protected(started[0][0])
+
+
+def test_open_to_everybody_is_warned_of(started, capsys):
+    assert main(["serve", "--host", "0.0.0.0", "--port", "0"]) == 0
+    assert "everybody who reaches 0.0.0.0 can use" in capsys.readouterr().err
+    assert main(["serve", "--host", "0.0.0.0", "--port", "0", "--token", "x"]) == 0
+    assert "everybody" not in capsys.readouterr().err
+
+
+def test_port_in_use_is_said_before_the_model_is_loaded(monkeypatch, capsys):
+    def refuse(name):
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(serve, "open_model", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 1
+    assert f"Cannot listen on 127.0.0.1, port {port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_port_is_checked(port, capsys):
+    assert main(["serve", "--port", port]) == 2
+
+
+def test_empty_token_is_an_error(started, capsys):
+    assert main(["serve", "--port", "0", "--token", ""]) == 1
+    assert "The token is empty" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
+def test_command_serves_until_ctrl_c(monkeypatch, pipe, pictures, capsys):
+    """In this process, in whose main thread the server catches signals."""
+    monkeypatch.setattr(serve, "open_model", lambda name: pipe)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    answers = []
+
+    def ask():
+        try:
+            transport = httpx.HTTPTransport(retries=8)
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", timeout=20, transport=transport
+            ) as client:
+                answers.append(send(client, encode(pictures[0])))
+        finally:
+            signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert main(["serve", "--port", str(port), "--no-detection", "--quiet"]) == 130
+    thread.join(20)
+    assert len(probabilities(answers[0])) == 1
+    assert "stopped by Ctrl-C" in capsys.readouterr().err
