@@ -74,8 +74,8 @@ def train_test_split_faces(
     >>> faces = make_faces(140, image_size=12, random_state=0)
     >>> X_train, X_test, y_train, y_test = train_test_split_faces(
     ...     faces.data, faces.target, test_size=0.2, random_state=0)
-    >>> X_train.shape, X_test.shape, unseen_rows(X_test, X_train).all()
-    ((112,), (28,), np.True_)
+    >>> X_train.shape, X_test.shape, bool(unseen_rows(X_test, X_train).all())
+    ((112,), (28,), True)
     """
     arrays = (X, y, *arrays)
     check_consistent_length(*arrays)
