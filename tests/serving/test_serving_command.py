@@ -1,15 +1,19 @@
 """``fer-sklearn serve``: its options, its messages, its end."""
 
+import json
 import signal
 import socket
 import sys
 import threading
 
 import httpx
+import numpy as np
 import pytest
-from serving_helpers import encode, probabilities, send
+from serving_helpers import encode, probabilities, send, serving
 
 import fer_sklearn.serving
+from fer_sklearn import make_fer_pipeline
+from fer_sklearn._persistence import load_model, save_model
 from fer_sklearn.cli import main, serve
 
 
@@ -18,6 +22,7 @@ def started(monkeypatch, pipe):
     """What the command hands to the server, which is not started."""
     calls = []
     monkeypatch.setattr(serve, "open_model", lambda name: pipe)
+    monkeypatch.setattr(serve, "describe", lambda name: {})
     monkeypatch.setattr(
         fer_sklearn.serving,
         "run",
@@ -73,6 +78,7 @@ def test_port_in_use_is_said_before_the_model_is_loaded(monkeypatch, capsys):
         raise AssertionError("the model was loaded")
 
     monkeypatch.setattr(serve, "open_model", refuse)
+    monkeypatch.setattr(serve, "describe", refuse)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port)]) == 1
@@ -89,10 +95,33 @@ def test_empty_token_is_an_error(started, capsys):
     assert "The token is empty" in capsys.readouterr().err
 
 
+def test_card_comes_from_the_model_file(tmp_path, images, faces):
+    """A real pipeline, from its file to ``GET /model``."""
+    pipe = make_fer_pipeline(
+        "nano", image_shape=images.shape[1:], max_epochs=1, random_state=0
+    )
+    pipe.fit(images[:70], [f"feeling {label}" for label in faces.target[:70]])
+    path = tmp_path / "mine.fer"
+    save_model(pipe, path)
+    card = serve.describe(str(path))
+    assert card["network"]["name"] == "nano"
+    assert {"temperature", "training", "versions"} <= set(card)
+    with serving(load_model(path), detect=None, card=card) as client:
+        facts = client.get("/model").json()
+        assert facts["card"] == json.loads(json.dumps(card))
+        assert facts["image_shape"] == [16, 16]
+        got = send(client, *map(encode, images[:3])).json()["pictures"]
+    names = [f"feeling {label}" for label in range(7)]
+    assert [list(p["faces"][0]["probabilities"]) for p in got] == [names] * 3
+    rows = [list(p["faces"][0]["probabilities"].values()) for p in got]
+    np.testing.assert_allclose(rows, pipe.predict_proba(images[:3]), atol=1e-6)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
 def test_command_serves_until_ctrl_c(monkeypatch, pipe, pictures, capsys):
     """In this process, in whose main thread the server catches signals."""
     monkeypatch.setattr(serve, "open_model", lambda name: pipe)
+    monkeypatch.setattr(serve, "describe", lambda name: {})
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     answers = []

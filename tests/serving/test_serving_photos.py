@@ -20,9 +20,7 @@ def test_detected_faces_have_boxes_and_their_own_answers(pipe):
         assert client.get("/model").json()["detects_faces"]
         answer = send(client, encode(photo))
     (picture,) = answer.json()["pictures"]
-    boxes = [
-        [f["box"][k] for k in ("x", "y", "width", "height")] for f in picture["faces"]
-    ]
+    boxes = [list(face["box"].values()) for face in picture["faces"]]
     assert boxes == crops.boxes.tolist()
     assert picture["note"] is None
     assert (picture["height"], picture["width"]) == photo.shape[:2]
