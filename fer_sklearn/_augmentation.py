@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
 )
 
 from ._augmented_images import AugmentedImages
+from ._callback_support import CallbackSupportMixin, fit_task
 from ._image_ops import FILL_MODES
 from .exceptions import FERError
 
@@ -24,7 +25,7 @@ _DTYPES = [np.float32, np.uint8, np.float64]
 
 
 class RandomAffineAugmenter(
-    TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    CallbackSupportMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Show a network its training faces turned, shifted, zoomed, mirrored, ever anew.
 
@@ -171,6 +172,7 @@ class RandomAffineAugmenter(
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @fit_task
     def fit(self, X, y=None):
         """Check the parameters and learn the size of the images.
 
@@ -199,6 +201,7 @@ class RandomAffineAugmenter(
         self._fit(X)
         return self
 
+    @fit_task
     def fit_transform(self, X, y=None):
         """Give a view of X that is augmented anew in every epoch.
 

@@ -1,42 +1,26 @@
 """The estimator: a convolutional network behind scikit-learn's interface."""
 
-import math
 import numbers
 import os
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
-import pandas as pd
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
+from . import _classifier_input as checks
 from . import _training
-from ._augmented_images import AugmentedImages
+from ._callback_support import CallbackSupportMixin, begin_fit_task, with_callbacks
 from ._weights import open_pretrained
+from .exceptions import FERError
 from .networks import GreyLevelNormalizer
 
-HISTORY_COLUMNS = {
-    "epoch": "epoch",
-    "train_loss": "train_loss",
-    "train_accuracy": "train_accuracy",
-    "valid_loss": "valid_loss",
-    "valid_accuracy": "valid_accuracy",
-    "lr": "lr",
-    "dur": "duration",
-}
 
-
-class FERClassifier(ClassifierMixin, BaseEstimator):
+class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Convolutional network for facial expressions in small grey-scale faces.
 
     Trains a PyTorch network through skorch and behaves as any scikit-learn
@@ -157,7 +141,8 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         Only if `fit` got a DataFrame whose column names are all strings.
     n_iter_ : int
         Number of epochs run.
-    stop_reason_ : {"max_epochs", "max_time", "early_stopping", "interrupt"}
+    stop_reason_ : {"max_epochs", "max_time", "early_stopping", "interrupt", \
+"callback"}
         What ended the training.
     temperature_ : float
         Temperature in use.
@@ -172,6 +157,10 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     No data is set aside inside `fit` unless `early_stopping` asks for it, as in
     :class:`sklearn.neural_network.MLPClassifier`: inside a grid search, the search's
     own folds are the validation.
+
+    Ctrl-C ends a training after its first epoch in good order, with a warning and what
+    was learnt so far; in a copy made by :func:`sklearn.base.clone`, which is what a
+    search or an ensemble trains, it goes on to end the whole search.
 
     Examples
     --------
@@ -291,6 +280,12 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
+    def __sklearn_clone__(self):
+        clone = super().__sklearn_clone__()
+        clone._is_clone = True
+        return clone
+
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train the network.
@@ -326,26 +321,34 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         ModelFileError
             If the checkpoint is broken or belongs to other settings.
         """
-        warm = self.warm_start and hasattr(self, "net_")
-        faces, y, weights = self._check_training_data(X, y, sample_weight, not warm)
-        if not warm:
-            self.classes_ = _at_least_two(np.unique(y))
-        targets = self._encode(y)
-        valid = self._check_validation_data(X_val, y_val)
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        if valid is None and self.early_stopping:
-            kept, held_out = train_test_split(
-                np.arange(len(targets)),
-                test_size=self.validation_fraction,
-                stratify=targets,
-                random_state=seed,
+        context = begin_fit_task(
+            self, X, y, max_subtasks=None if self.max_time else self.max_epochs
+        )
+        with _undone_on_failure(self):
+            checks.check_parameters(self)
+            warm = self.warm_start and hasattr(self, "net_")
+            faces, labels, weights = checks.check_training_data(
+                self, X, y, sample_weight, reset=not warm
             )
-            valid = self._dataset(_originals(faces)[held_out], targets[held_out])
-            faces, targets = faces[kept], targets[kept]
-            weights = None if weights is None else weights[kept]
-        module = self.net_.module_ if warm else self._new_module(faces, seed)
-        train = self._dataset(faces, targets, weights)
-        self._train(module, train, valid, seed, previous=self.net_ if warm else None)
+            if not warm:
+                self.classes_ = checks.check_classes(labels)
+            targets = checks.encode(labels, self.classes_)
+            valid = checks.check_validation_data(self, X_val, y_val)
+            seed = int(check_random_state(self.random_state).randint(2**31))
+            if valid is None and self.early_stopping:
+                kept, held_out = checks.hold_out(targets, self, seed)
+                valid = checks.originals(faces)[held_out], targets[held_out]
+                faces, targets = faces[kept], targets[kept]
+                weights = None if weights is None else weights[kept]
+            tasks = context and _training.FitTasks(self, context, X, y)
+            module = self.net_.module_ if warm else self._new_module(faces, seed)
+            train = self._dataset(faces, targets, weights)
+            self._train(module, train, valid and self._dataset(*valid), seed, tasks)
+        self._after_interrupt()
+        if context is not None:
+            context.call_on_fit_task_end(
+                estimator=self, X=X, y=y, reconstruction_attributes={}
+            )
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -369,19 +372,25 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         """
         first = not hasattr(self, "net_")
         if first and classes is None:
-            raise ValueError(
+            raise FERError(
                 "The first call of partial_fit needs classes=: all labels that will "
                 "ever come, such as range(7)."
             )
-        faces, y, weights = self._check_training_data(X, y, sample_weight, first)
-        if first:
-            self.classes_ = _at_least_two(np.unique(classes))
-        targets = self._encode(y)
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        module = self._new_module(faces, seed) if first else self.net_.module_
-        train = self._dataset(faces, targets, weights)
-        previous = None if first else self.net_
-        self._train(module, train, None, seed, previous=previous, single_epoch=True)
+        if not first and classes is not None:
+            checks.check_same_classes(classes, self.classes_)
+        with _undone_on_failure(self):
+            checks.check_parameters(self)
+            faces, labels, weights = checks.check_training_data(
+                self, X, y, sample_weight, reset=first
+            )
+            if first:
+                self.classes_ = checks.check_classes(classes)
+            targets = checks.encode(labels, self.classes_)
+            seed = int(check_random_state(self.random_state).randint(2**31))
+            module = self._new_module(faces, seed) if first else self.net_.module_
+            train = self._dataset(faces, targets, weights)
+            self._train(module, train, None, seed, single_epoch=True)
+        self._after_interrupt()
         return self
 
     def predict_proba(self, X):
@@ -399,10 +408,7 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             Rows sum to 1; columns follow `classes_`.
         """
         check_is_fitted(self)
-        faces = self._check_faces(X)
-        logits = _training.compute_logits(
-            self._predictor, faces, device=self._device(), flip=self.test_time_flip
-        )
+        logits = self._logits(checks.check_faces(self, X))
         return _training.softmax(logits / np.float32(self.temperature_))
 
     def predict(self, X):
@@ -422,83 +428,18 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         winners = self.predict_proba(X).argmax(axis=1)
         return self.classes_[winners]
 
-    # -- input ---------------------------------------------------------------------
-
-    def _check_faces(self, X, y="no_validation", *, reset=False):
-        """Return faces as (n_samples, height, width), or the view as it is."""
-        images = _originals(X)
-        if isinstance(images, list | tuple) and np.ndim(images) == 3:
-            images = np.asarray(images)
-        shape = getattr(images, "shape", ())
-        picture = tuple(map(int, shape[1:])) if len(shape) == 3 else None
-        if not reset and picture and picture != self.image_shape_:
-            raise ValueError(
-                f"X has faces of {picture[0]}x{picture[1]} pixels, but "
-                f"{type(self).__name__} was fitted on faces of "
-                f"{self.image_shape_[0]}x{self.image_shape_[1]} pixels. Resize them."
-            )
-        if picture:
-            images = images.reshape(len(images), -1)
-        checked = validate_data(
-            self, images, y, reset=reset, dtype=[np.float32, np.uint8]
-        )
-        if not isinstance(y, str):
-            checked, y = checked
-        if reset:
-            self.image_shape_ = picture or _picture_shape(self.n_features_in_)
-        faces = checked.reshape(-1, *self.image_shape_)
-        return faces if isinstance(y, str) else (faces, y)
-
-    def _check_training_data(self, X, y, sample_weight, reset):
-        faces, y = self._check_faces(X, y, reset=reset)
-        check_classification_targets(y)
-        if isinstance(X, AugmentedImages):
-            faces = X
-        if sample_weight is None:
-            return faces, y, None
-        weights = _check_sample_weight(sample_weight, y, dtype=np.float32)
-        if weights.min() < 0:
-            row = int(weights.argmin())
-            raise ValueError(
-                f"sample_weight of row {row} is {weights[row]:g}; weights must not be "
-                "negative. Leave the row out, or give it 0."
-            )
-        kept = np.flatnonzero(weights)
-        return faces[kept], y[kept], weights[kept]
-
-    def _check_validation_data(self, X_val, y_val):
-        if X_val is None and y_val is None:
-            return None
-        if X_val is None or y_val is None:
-            raise ValueError("X_val and y_val belong together; one of them is None.")
-        check_consistent_length(X_val, y_val)
-        faces = self._check_faces(X_val)
-        return self._dataset(faces, self._encode(column_or_1d(y_val, warn=True)))
-
-    def _encode(self, y):
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            row = int(np.flatnonzero(np.isin(y, unknown))[0])
-            raise ValueError(
-                f"Row {row} of y is {unknown.tolist()[0]!r}, which is not among the "
-                f"classes {self.classes_.tolist()}. Fit on data that has all classes."
-            )
-        return np.searchsorted(self.classes_, y).astype(np.int64)
+    # -- training ------------------------------------------------------------------
 
     def _dataset(self, faces, targets, weights=None):
         return _training.FaceDataset(
             faces, targets, weights, image_shape=self.image_shape_
         )
 
-    # -- training ------------------------------------------------------------------
-
-    def _device(self):
-        return _training.resolve_device(self.device)
-
     def _make_module(self, normalizer, seed):
+        network, params = self._made_from
         return _training.make_module(
-            self.network,
-            params=self.network_params,
+            network,
+            params=params,
             normalizer=normalizer,
             n_classes=len(self.classes_),
             image_shape=self.image_shape_,
@@ -506,7 +447,9 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _new_module(self, faces, seed):
-        images = _originals(faces)
+        # Kept apart from the parameters, which may be set anew after the fit.
+        self._made_from = (self.network, self.network_params)
+        images = checks.originals(faces)
         normalizer = _training.make_normalizer(
             self.normalization, images, self.image_shape_
         )
@@ -521,76 +464,41 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
             )
         return module
 
-    def _make_callbacks(self, train, valid, seed, single_epoch):
-        parts = _training.make_parts(self, valid, single_epoch=single_epoch)
-        callbacks = [
-            ("seeds", _training.EpochSeeds(seed)),
-            *parts.items(),
-            *(self.callbacks or []),
-        ]
-        if self.checkpoint is not None and not single_epoch:
-            settings = self._settings(train, valid, seed)
-            checkpoint = _training.Checkpoint(
-                self.checkpoint, settings=settings, parts=parts
+    def _train(self, module, train, valid, seed, tasks=None, *, single_epoch=False):
+        train.weigh(
+            _training.weights_of_classes(
+                self.class_weight, self.classes_, train.targets
             )
-            callbacks.append(("checkpoint", checkpoint))
-        return callbacks
-
-    def _settings(self, train, valid, seed):
-        """Everything that the result of a training depends on, as plain values."""
-        settings = {
-            name: value if isinstance(value, int | float | None) else str(value)
-            for name, value in self.get_params(deep=False).items()
-            if name not in _training.WITHOUT_EFFECT
-        }
-        if not isinstance(self.network, str):
-            settings["network"] = f"{self.network.__module__}.{self.network.__name__}"
-        settings["random_state"] = seed
-        settings["training data"] = train.fingerprint()
-        settings["validation data"] = None if valid is None else valid.fingerprint()
-        return settings
-
-    def _train(self, module, train, valid, seed, *, previous, single_epoch=False):
-        train.weigh(self._class_weights(train.targets))
+        )
         net = _training.make_net(
             self,
             module,
-            callbacks=self._make_callbacks(train, valid, seed, single_epoch),
+            callbacks=_training.make_callbacks(
+                self, train, valid, seed, single_epoch=single_epoch, tasks=tasks
+            ),
             valid=valid,
             # A batch of one has no variance to normalise by.
             drop_last=len(train) > 1 and len(train) % self.batch_size == 1,
         )
-        with _training.seeded(seed, self._device()):
+        previous = vars(self).get("net_")
+        with _training.seeded(seed, torch.device(net.device)):
             net.initialize()
-            if previous is not None:
+            if previous is not None and previous.module_ is module:
                 net.optimizer_.load_state_dict(previous.optimizer_.state_dict())
                 history = _training.plain_history(previous.history)
                 _training.restore_history(net, history)
             if self.compile:
                 net.module_.network.compile()
             net.partial_fit(train)
-        if net.stop_reason == "interrupt":
-            if not net.history:
-                raise KeyboardInterrupt("Training interrupted in its first epoch.")
-            warnings.warn("Training interrupted by user.", stacklevel=3)
+        if net.stop_reason == "interrupt" and not net.history:
+            raise KeyboardInterrupt("Training interrupted in its first epoch.")
         net.set_params(callbacks=None, train_split=None)
         self._keep(net, valid)
-
-    def _class_weights(self, targets):
-        if self.class_weight is None:
-            return None
-        labels = self.classes_[targets]
-        present = np.unique(labels)
-        class_weight = self.class_weight
-        if isinstance(class_weight, dict):
-            class_weight = {k: v for k, v in class_weight.items() if k in present}
-        weights = compute_class_weight(class_weight, classes=present, y=labels)
-        return dict(zip(np.unique(targets), weights, strict=True))
 
     def _keep(self, net, valid):
         """Set the fitted attributes."""
         self.net_ = net
-        self.history_ = _history_frame(net.history)
+        self.history_ = _training.history_frame(net.history)
         self.n_iter_ = len(self.history_)
         self.stop_reason_ = net.stop_reason
         self._predictor = _training.fold_batch_norm(net.module_)
@@ -598,13 +506,24 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)
         elif valid is not None:
-            logits = _training.compute_logits(
-                self._predictor,
-                valid.faces,
-                device=self._device(),
-                flip=self.test_time_flip,
-            )
+            logits = self._logits(valid.faces)
             self.temperature_ = _training.fit_temperature(logits, valid.targets)
+
+    def _logits(self, faces):
+        return _training.compute_logits(
+            self._predictor,
+            faces,
+            device=torch.device(self.net_.device),
+            flip=self.test_time_flip,
+        )
+
+    def _after_interrupt(self):
+        if self.stop_reason_ != "interrupt":
+            return
+        if vars(self).get("_is_clone"):
+            # A search that swallowed Ctrl-C would go on with its next candidate.
+            raise KeyboardInterrupt
+        warnings.warn("Training interrupted by user.", stacklevel=3)
 
     # -- pickling ------------------------------------------------------------------
 
@@ -632,8 +551,9 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
     def _restore(self, fitted, packed):
         """Become fitted, from a model file: attributes, and what `pack_net` gives."""
         vars(self).update(fitted)
+        self._made_from = (self.network, self.network_params)
         self._unpack(packed)
-        self.history_ = _history_frame(self.net_.history)
+        self.history_ = _training.history_frame(self.net_.history)
         self.n_iter_ = len(self.history_)
         return self
 
@@ -641,32 +561,20 @@ class FERClassifier(ClassifierMixin, BaseEstimator):
         """Rebuild the net from plain arrays."""
         module = self._make_module(GreyLevelNormalizer(**packed["normalizer"]), 0)
         _training.unpack_weights(module, packed["weights"])
-        self.net_ = _training.make_net(self, module).initialize()
+        device = _training.resolve_or_cpu(self.device)
+        self.net_ = _training.make_net(self, module, device=device).initialize()
         _training.unpack_optimizer(self.net_, packed)
         _training.restore_history(self.net_, packed["history"])
         self._predictor = _training.fold_batch_norm(self.net_.module_)
 
 
-def _originals(X):
-    """Faces without augmentation."""
-    return X.images if isinstance(X, AugmentedImages) else X
-
-
-def _at_least_two(classes):
-    if len(classes) < 2:
-        raise ValueError(
-            f"y has one class only ({classes.tolist()}); a classifier needs at least "
-            "two. Check the labels, or the rows that were chosen."
-        )
-    return classes
-
-
-def _picture_shape(n_features):
-    side = math.isqrt(n_features)
-    return (side, side) if side * side == n_features else (1, n_features)
-
-
-def _history_frame(history):
-    rows = _training.plain_history(history)
-    frame = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
-    return frame.rename(columns=HISTORY_COLUMNS)
+@contextmanager
+def _undone_on_failure(clf):
+    """Leave a classifier as it was if its training fails."""
+    before = vars(clf).copy()
+    try:
+        yield
+    except BaseException:
+        vars(clf).clear()
+        vars(clf).update(before)
+        raise

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
+from ._callback_support import CallbackSupportMixin, fit_task
 from .exceptions import PixelStringError
 
 __all__ = ["PixelStringTransformer"]
@@ -22,7 +23,7 @@ _BLANKS_TO_SPACE = bytes.maketrans(b"\t\n\r\v\f", b"     ")
 _LEVEL_TEXT = np.array([f"{level} ".encode() for level in range(256)], dtype="S4")
 
 
-class PixelStringTransformer(TransformerMixin, BaseEstimator):
+class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Read pixel strings, the form in which FER2013 holds its faces.
 
     A pixel string is the grey levels of a face, row by row from the top left,
@@ -85,6 +86,7 @@ class PixelStringTransformer(TransformerMixin, BaseEstimator):
         self.image_shape = image_shape
         self.flatten = flatten
 
+    @fit_task
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Check the parameters and that X is a column of faces; learn nothing.

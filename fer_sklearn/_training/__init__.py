@@ -1,11 +1,11 @@
 """The skorch side: batches, training step, schedule, averaging, checkpoints."""
 
-from ._build import OPTIMIZERS, WITHOUT_EFFECT, make_net, make_parts
+from ._build import OPTIMIZERS, make_callbacks, make_net
 from ._calibration import fit_temperature, softmax
-from ._checkpoint import Checkpoint
-from ._dataset import FaceDataset
-from ._devices import resolve_device
-from ._history import plain_history, restore_history
+from ._dataset import FaceDataset, weights_of_classes
+from ._devices import resolve_device, resolve_or_cpu
+from ._fit_tasks import FitTasks
+from ._history import history_frame, plain_history, restore_history
 from ._module import make_module, make_normalizer, network_specs
 from ._net import FaceNet
 from ._packing import (
@@ -17,27 +17,27 @@ from ._packing import (
 )
 from ._prediction import compute_logits, fold_batch_norm
 from ._pretrained import start_from
-from ._seeding import EpochSeeds, seeded
+from ._seeding import seeded
 
 __all__ = [
     "OPTIMIZERS",
-    "WITHOUT_EFFECT",
-    "Checkpoint",
-    "EpochSeeds",
     "FaceDataset",
     "FaceNet",
+    "FitTasks",
     "compute_logits",
     "fit_temperature",
     "fold_batch_norm",
+    "history_frame",
     "library_versions",
+    "make_callbacks",
     "make_module",
     "make_net",
     "make_normalizer",
-    "make_parts",
     "network_specs",
     "pack_net",
     "plain_history",
     "resolve_device",
+    "resolve_or_cpu",
     "restore_history",
     "seeded",
     "softmax",
@@ -45,4 +45,5 @@ __all__ = [
     "unpack_optimizer",
     "unpack_weights",
     "warn_of_other_versions",
+    "weights_of_classes",
 ]

@@ -7,10 +7,12 @@ from torch import nn
 
 from ._averaging import WeightAveraging
 from ._best_weights import BestWeights
+from ._checkpoint import Checkpoint
 from ._dataset import keep_batch
 from ._devices import resolve_device
 from ._net import FaceNet
 from ._schedule import Schedule
+from ._seeding import EpochSeeds
 
 OPTIMIZERS = {
     "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
@@ -29,7 +31,9 @@ WITHOUT_EFFECT = {
 }
 
 
-def make_net(clf, module, *, callbacks=(), valid=None, drop_last=False) -> FaceNet:
+def make_net(
+    clf, module, *, callbacks=(), valid=None, drop_last=False, device=None
+) -> FaceNet:
     """Build the skorch net of a classifier around a module."""
     optimizer, options = OPTIMIZERS[clf.optimizer]
     return FaceNet(
@@ -54,13 +58,43 @@ def make_net(clf, module, *, callbacks=(), valid=None, drop_last=False) -> FaceN
         progressive_resizing=clf.progressive_resizing,
         callbacks=list(callbacks),
         classes=np.arange(len(clf.classes_)),
-        device=str(resolve_device(clf.device)),
+        device=str(device or resolve_device(clf.device)),
         verbose=int(clf.verbose),
     )
 
 
-def make_parts(clf, valid, *, single_epoch: bool) -> dict:
-    """Callbacks that have a state of their own, by name, in the order they run."""
+def make_callbacks(clf, train, valid, seed, *, single_epoch, tasks=None) -> list:
+    """Everything that is notified of a training, in the order it is."""
+    parts = _make_parts(clf, valid, single_epoch=single_epoch)
+    callbacks = [("seeds", EpochSeeds(seed)), *parts.items(), *(clf.callbacks or [])]
+    if tasks is not None:
+        callbacks.append(("tasks", tasks))
+    if clf.checkpoint is not None and not single_epoch:
+        settings = _settings(clf, train, valid, seed)
+        checkpoint = Checkpoint(clf.checkpoint, settings=settings, parts=parts)
+        callbacks.append(("checkpoint", checkpoint))
+    return callbacks
+
+
+def _settings(clf, train, valid, seed) -> dict:
+    """Everything that the result of a training depends on, as plain values."""
+    settings = {
+        name: value if isinstance(value, int | float | None) else str(value)
+        for name, value in clf.get_params(deep=False).items()
+        if name not in WITHOUT_EFFECT
+    }
+    if not isinstance(clf.network, str):
+        # A partial function has no name of its own.
+        name = getattr(clf.network, "__qualname__", str(clf.network))
+        settings["network"] = f"{clf.network.__module__}.{name}"
+    settings["random_state"] = seed
+    settings["training data"] = train.fingerprint()
+    settings["validation data"] = None if valid is None else valid.fingerprint()
+    return settings
+
+
+def _make_parts(clf, valid, *, single_epoch: bool) -> dict:
+    """Callbacks that have a state of their own, by name."""
     parts = {
         "schedule": Schedule(
             "constant" if single_epoch else clf.lr_schedule,

@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 import torch
+from sklearn.utils import compute_class_weight
 from torch.utils.data import Dataset
 
 from .._augmented_images import AugmentedImages
@@ -42,7 +43,8 @@ class FaceDataset(Dataset):
         The learning rate then means the same whatever the scale of the weights.
         """
         if class_weights is not None:
-            of_class = np.ones(self.targets.max() + 1, dtype=np.float32)
+            n_classes = 1 + max(*class_weights, self.targets.max())
+            of_class = np.ones(n_classes, dtype=np.float32)
             for target, weight in class_weights.items():
                 of_class[target] = weight
             own = 1 if self.weights is None else self.weights
@@ -90,3 +92,16 @@ class FaceDataset(Dataset):
 def keep_batch(batch):
     """Collate nothing: `FaceDataset` already gathers whole batches."""
     return batch
+
+
+def weights_of_classes(class_weight, classes, targets) -> dict | None:
+    """Give the weight of each class index among the targets, or None for no weights."""
+    if class_weight is None:
+        return None
+    present = np.unique(targets)
+    # Only "balanced" looks at what is there; a dictionary is held against all classes.
+    known = present if class_weight == "balanced" else np.arange(len(classes))
+    weights = compute_class_weight(
+        class_weight, classes=classes[known], y=classes[targets]
+    )
+    return dict(zip(known.tolist(), weights.tolist(), strict=True))

@@ -1,5 +1,7 @@
 """Where the network runs."""
 
+import warnings
+
 import torch
 
 
@@ -31,3 +33,20 @@ def resolve_device(device: str) -> torch.device:
             "Use device='auto' or 'cpu'."
         ) from error
     return resolved
+
+
+def resolve_or_cpu(device: str) -> torch.device:
+    """Resolve a device; where it is missing, warn and take the CPU.
+
+    For fitted classifiers that are opened on another machine.
+    """
+    try:
+        return resolve_device(device)
+    except ValueError:
+        warnings.warn(
+            f"This classifier was made for device={device!r}, which is not here; it "
+            "predicts on the CPU. To train it here, set device='auto'.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return torch.device("cpu")

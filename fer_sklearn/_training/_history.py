@@ -1,5 +1,17 @@
 """The history of a training as plain values."""
 
+import pandas as pd
+
+COLUMNS = {
+    "epoch": "epoch",
+    "train_loss": "train_loss",
+    "train_accuracy": "train_accuracy",
+    "valid_loss": "valid_loss",
+    "valid_accuracy": "valid_accuracy",
+    "lr": "lr",
+    "dur": "duration",
+}
+
 
 def plain_history(history) -> list[dict]:
     """Rows of a skorch history, without batches, as Python numbers."""
@@ -19,3 +31,9 @@ def restore_history(net, rows: list[dict]) -> None:
         net.history.new_epoch()
         for name, value in row.items():
             net.history.record(name, value)
+
+
+def history_frame(history) -> pd.DataFrame:
+    """Give a row an epoch, under the names that users know."""
+    frame = pd.DataFrame(plain_history(history), columns=list(COLUMNS))
+    return frame.rename(columns=COLUMNS)

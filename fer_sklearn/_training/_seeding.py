@@ -1,10 +1,15 @@
 """Random numbers of a training: a function of the seed and the epoch alone."""
 
 from contextlib import contextmanager
+from threading import RLock
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback
+
+# Layers such as dropout draw from torch's one generator of the process, so trainings
+# on several threads (joblib's "threading", a Dask worker) take turns.
+_ONE_AT_A_TIME = RLock()
 
 
 def _torch_seed(seed: int, epoch: int) -> int:
@@ -16,7 +21,7 @@ def _torch_seed(seed: int, epoch: int) -> int:
 def seeded(seed: int, device: torch.device):
     """Run a block under its own torch generators; the user's are left alone."""
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices):
         torch.manual_seed(_torch_seed(seed, 0))
         yield
 

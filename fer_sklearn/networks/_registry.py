@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from ..exceptions import FERError
 from ._convnet import compact, large, nano
 from ._seed import SeedNet
 
@@ -43,10 +44,8 @@ def make_network(
 
     Raises
     ------
-    ValueError
-        If the name is unknown.
-    TypeError
-        If the callable refuses the arguments.
+    FERError
+        If the name is unknown, or the callable has no such parameters.
 
     Examples
     --------
@@ -57,12 +56,20 @@ def make_network(
     """
     if isinstance(network, str):
         if network not in NETWORKS:
-            raise ValueError(
+            raise FERError(
                 f"Unknown network {network!r}. Known names: {', '.join(NETWORKS)}; "
                 "or hand in an nn.Module class of your own."
             )
         network = NETWORKS[network]
-    accepted = inspect.signature(network).parameters
+    signature = inspect.signature(network)
     known = {"n_classes": n_classes, "image_shape": image_shape}
-    kwargs = {name: value for name, value in known.items() if name in accepted}
-    return network(**{**kwargs, **(params or {})})
+    kwargs = {k: value for k, value in known.items() if k in signature.parameters}
+    kwargs.update(params or {})
+    try:
+        signature.bind(**kwargs)
+    except TypeError as error:
+        raise FERError(
+            f"The network cannot be made with network_params={params!r}: {error}. Its "
+            f"parameters are {', '.join(signature.parameters)}."
+        ) from error
+    return network(**kwargs)

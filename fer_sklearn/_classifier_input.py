@@ -1,0 +1,199 @@
+"""What `FERClassifier` takes: faces, labels, weights and parameters, checked."""
+
+import math
+import numbers
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
+from skorch.callbacks import Callback
+
+from ._augmented_images import AugmentedImages
+from .exceptions import FERError
+
+
+def originals(X):
+    """Faces without augmentation."""
+    return X.images if isinstance(X, AugmentedImages) else X
+
+
+def check_faces(clf, X, y="no_validation", *, reset=False, name="X"):
+    """Return faces as (n_samples, height, width), and the labels if there are any.
+
+    With `reset`, the classifier learns their size; else it must be the one it knows.
+    """
+    images = _as_array(originals(X), name)
+    shape = getattr(images, "shape", ())
+    picture = tuple(map(int, shape[1:])) if len(shape) == 3 else None
+    if not reset and picture and picture != clf.image_shape_:
+        raise FERError(
+            f"{name} has faces of {picture[0]}x{picture[1]} pixels, but "
+            f"{type(clf).__name__} was fitted on faces of "
+            f"{clf.image_shape_[0]}x{clf.image_shape_[1]} pixels. Resize them."
+        )
+    if picture:
+        images = images.reshape(len(images), -1)
+    checked = validate_data(clf, images, y, reset=reset, dtype=[np.float32, np.uint8])
+    if not isinstance(y, str):
+        checked, y = checked
+    if reset:
+        clf.image_shape_ = picture or _square_or_row(clf.n_features_in_)
+    faces = checked.reshape(-1, *clf.image_shape_)
+    return faces if isinstance(y, str) else (faces, y)
+
+
+def _as_array(X, name):
+    """Make arrays of lists; name the cure for what people hand in by mistake."""
+    if isinstance(X, list | tuple):
+        try:
+            X = np.asarray(X)
+        except ValueError as error:
+            raise FERError(
+                f"{name} is a list of faces of different sizes ({error}). Bring them "
+                "to one size first."
+            ) from error
+    shape = getattr(X, "shape", ())
+    if len(shape) == 4:
+        raise FERError(
+            f"{name} has shape {tuple(shape)}, expected (n_samples, height, width): "
+            "grey levels without an axis for channels. Take it out, as in X[..., 0]."
+        )
+    if len(shape) == 1 and any(isinstance(x, str) for x in getattr(X, "values", X)[:1]):
+        raise FERError(
+            f"{name} is a column of strings, expected faces as arrays. Read them with "
+            "PixelStringTransformer, or use make_fer_pipeline, which begins with it."
+        )
+    return X
+
+
+def _square_or_row(n_features):
+    side = math.isqrt(n_features)
+    return (side, side) if side * side == n_features else (1, n_features)
+
+
+def check_training_data(clf, X, y, sample_weight, *, reset):
+    """Return faces (a view stays one), labels and weights, without rows of weight 0."""
+    faces, y = check_faces(clf, X, y, reset=reset)
+    check_classification_targets(y)
+    if isinstance(X, AugmentedImages):
+        faces = X
+    if sample_weight is None:
+        return faces, y, None
+    weights = _check_sample_weight(sample_weight, y, dtype=np.float32)
+    if weights.min() < 0:
+        row = int(weights.argmin())
+        raise FERError(
+            f"sample_weight of row {row} is {weights[row]:g}; weights must not be "
+            "negative. Leave the row out, or give it 0."
+        )
+    kept = np.flatnonzero(weights)
+    if not len(kept):
+        raise FERError(
+            "sample_weight is 0 for every row, so that nothing is left to train on. "
+            "Give a weight to some."
+        )
+    return faces[kept], y[kept], weights[kept]
+
+
+def check_validation_data(clf, X_val, y_val):
+    """Return validation faces and class indices, or None where there are none."""
+    if X_val is None and y_val is None:
+        return None
+    if X_val is None or y_val is None:
+        raise FERError("X_val and y_val belong together; one of them is None.")
+    check_consistent_length(X_val, y_val)
+    faces = check_faces(clf, X_val, name="X_val")
+    return faces, encode(column_or_1d(y_val, warn=True), clf.classes_, "y_val")
+
+
+def check_classes(labels):
+    """Return the classes among labels, at least two."""
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise FERError(
+            f"y has one class only ({classes.tolist()}); a classifier needs at least "
+            "two. Check the labels, or the rows that were chosen."
+        )
+    return classes
+
+
+def check_same_classes(classes, known):
+    """Refuse other classes than those of the first call of partial_fit."""
+    if not np.array_equal(np.unique(classes), known):
+        raise FERError(
+            f"classes={np.unique(classes).tolist()} are others than in the first call, "
+            f"{known.tolist()}. Leave classes out, or make a new classifier."
+        )
+
+
+def encode(labels, classes, name="y"):
+    """Return the index of each label among the classes."""
+    unknown = ~np.isin(labels, classes)
+    if unknown.any():
+        row = int(unknown.argmax())
+        label = np.asarray(labels)[row : row + 1].tolist()[0]
+        raise FERError(
+            f"Row {row} of {name} is {label!r}, which is not among the classes "
+            f"{classes.tolist()}. Fit on data that has all classes."
+        )
+    return np.searchsorted(classes, labels).astype(np.int64)
+
+
+def hold_out(targets, clf, seed):
+    """Return the rows to train on and the rows that early stopping looks at."""
+    n_rows, present, counts = len(targets), *np.unique(targets, return_counts=True)
+    n_held = int(np.ceil(clf.validation_fraction * n_rows))
+    cure = "Give more faces, or hand in X_val and y_val."
+    if counts.min() < 2:
+        rare = clf.classes_[present[counts.argmin()]]
+        raise FERError(
+            "early_stopping sets a part of each class aside, so it needs at least 2 "
+            f"faces of each; of class {rare} there is 1. {cure}"
+        )
+    if min(n_held, n_rows - n_held) < len(present):
+        raise FERError(
+            f"early_stopping with validation_fraction={clf.validation_fraction:g} "
+            f"parts {n_rows} faces into {n_rows - n_held} and {n_held}, and one side "
+            f"has fewer than there are classes ({len(present)}). Change "
+            f"validation_fraction. {cure}"
+        )
+    return train_test_split(
+        np.arange(n_rows), test_size=n_held, stratify=targets, random_state=seed
+    )
+
+
+def check_parameters(clf):
+    """Check what the table of constraints cannot say."""
+    resizing = clf.progressive_resizing
+    if resizing is not None and not (
+        len(resizing) == 2
+        and isinstance(resizing[0], numbers.Integral)
+        and isinstance(resizing[1], numbers.Real)
+        and resizing[0] >= 1
+        and 0 <= resizing[1] <= 1
+    ):
+        raise FERError(
+            "The 'progressive_resizing' parameter of FERClassifier must be None or a "
+            "pair of a size in pixels, a whole number of at least 1, and a share of "
+            f"the training in [0, 1], such as (32, 0.4). Got {resizing!r} instead."
+        )
+    for callback in clf.callbacks or []:
+        part = callback[1] if isinstance(callback, tuple) else callback
+        if not isinstance(part, Callback):
+            raise FERError(
+                "The 'callbacks' parameter of FERClassifier must hold skorch "
+                f"callbacks (instances, not classes). Got {callback!r} instead."
+            )
+    if isinstance(clf.class_weight, dict):
+        for label, weight in clf.class_weight.items():
+            if not (isinstance(weight, numbers.Real) and 0 <= weight < np.inf):
+                raise FERError(
+                    "The 'class_weight' parameter of FERClassifier must give each "
+                    f"class a number in [0, inf). Got {weight!r} for {label!r}."
+                )
