@@ -38,7 +38,7 @@ def check_faces(clf, X, y="no_validation", *, reset=False, name="X"):
             f"{clf.image_shape_[0]}x{clf.image_shape_[1]} pixels. Resize them."
         )
     if picture:
-        images = images.reshape(len(images), -1)
+        images = images.reshape(len(images), math.prod(picture))
     checked = validate_data(clf, images, y, reset=reset, dtype=[np.float32, np.uint8])
     if not isinstance(y, str):
         checked, y = checked

@@ -48,3 +48,7 @@ class FitTasks(Callback):
             )
         if stop:
             raise StopTraining("callback")
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the data: the net keeps its callbacks."""
+        self.clf = self.context = self.epoch_ = self.X = self.y = None
