@@ -33,6 +33,7 @@ examples:
   fer-sklearn train fer2013.csv --max-time 2h
   fer-sklearn train fer2013.csv --preset seed --epochs 5
   fer-sklearn train faces/ --network nano --set cnn__label_smoothing=0.05
+  fer-sklearn train faces64.csv --set "pixels__image_shape=(64, 64)"
   fer-sklearn train --resume runs/2031-01-31_12-00-00
 
 Ctrl-C ends training and keeps the best model so far; once more ends at once.

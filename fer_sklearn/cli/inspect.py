@@ -77,5 +77,12 @@ def _describe_training(training):
 
 
 def _describe_step(step):
-    params = ", ".join(f"{name}={value!r}" for name, value in step["params"].items())
+    params = ", ".join(f"{k}={_unpack(v)!r}" for k, v in step["params"].items())
     return f"{step['type']}({params})"
+
+
+def _unpack(value):
+    """Show a tuple as one; JSON has none, and the file says {"tuple": [...]}."""
+    if isinstance(value, dict) and isinstance(value.get("tuple"), list):
+        return tuple(map(_unpack, value["tuple"]))
+    return value

@@ -14,6 +14,7 @@ def test_inspect_says_what_is_inside(run, capsys):
         "0 angry, 1 disgust",
         "2 epochs, ended by max_epochs, last validation accuracy 0.",
         "torch ",
+        "PixelStringTransformer(flatten=False, image_shape=(16, 16))",
         "FERClassifier(",
         "network='nano'",
     ):
