@@ -1,6 +1,7 @@
-"""Every Python block of README.md and of the user guide's first pages runs."""
+"""Every Python block of README.md and of the quick start runs."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ from fer_sklearn.datasets import make_faces
 ROOT = Path(__file__).parents[1]
 
 
-def python_blocks(text):
-    return re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
-
-
-BLOCKS = python_blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+QUICK_START = (ROOT / "docs" / "quick_start.rst").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+N_README = len(BLOCKS)
+BLOCKS += map(
+    textwrap.dedent,
+    re.findall(r"^\.\. code-block:: python\n\n((?: {4}.*\n|\n)+)", QUICK_START, re.M),
+)
 
 
 @pytest.fixture
@@ -30,17 +34,20 @@ def folder_with_fer2013(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_block_of_the_readme_runs(number, folder_with_fer2013, monkeypatch):
+def test_block_runs(number, folder_with_fer2013):
     code = BLOCKS[number]
     # The words stand as people should copy them; here one epoch is enough.
     code = re.sub(r"make_fer_pipeline\(random_state=0\)", "FAST", code)
     code = re.sub(r"max_epochs=\d+", "max_epochs=1", code)
     code = code.replace("FAST", 'make_fer_pipeline("nano", max_epochs=1)')
-    exec(compile(code, f"README.md, block {number}", "exec"), {})
+    exec(compile(code, f"block {number}", "exec"), {})
 
 
 def test_python_starts_within_25_lines():
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    assert lines.index("```python") < 25
-    first = BLOCKS[0]
-    assert len(first.splitlines()) <= 25
+    assert README.splitlines().index("```python") < 25
+    assert len(BLOCKS[0].splitlines()) <= 25
+
+
+def test_blocks_are_found():
+    assert N_README >= 4
+    assert len(BLOCKS) - N_README >= 2
