@@ -35,16 +35,17 @@ def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_s
 
     The formulas and their order are those of Keras' ``ImageDataGenerator``: about
     the centre of the image, an output pixel is mirrored, zoomed, sheared, shifted
-    and rotated to find its place in the input.
+    and rotated to find its place in the input. (Keras 3 applies the height's shift to
+    columns and the width's to rows; here each goes where its name says.)
 
     Parameters
     ----------
     rotation : ndarray of shape (n_images,)
-        Angle in degrees.
+        Angle in degrees, counter-clockwise.
     row_shift, column_shift : ndarray of shape (n_images,)
-        Shift in pixels.
+        Shift in pixels, up and to the left.
     shear : ndarray of shape (n_images,)
-        Shear angle in degrees.
+        Angle in degrees by which upright lines lean.
     zoom : ndarray of shape (n_images, 2)
         Factor on rows and on columns; below 1 the image appears larger.
     flip : ndarray of bool of shape (n_images,)
@@ -62,13 +63,13 @@ def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_s
     mirror = np.where(flip, -1.0, 1.0)
     maps = np.empty((len(theta), 2, 3))
     # Rotation times shear: the sheared axis is turned by the sum of both angles.
-    maps[:, 0, 0] = np.cos(theta) * zoom[:, 0]
-    maps[:, 1, 0] = np.sin(theta) * zoom[:, 0]
-    maps[:, 0, 1] = -np.sin(theta + phi) * zoom[:, 1] * mirror
-    maps[:, 1, 1] = np.cos(theta + phi) * zoom[:, 1] * mirror
+    maps[:, 0, 0] = np.cos(theta + phi) * zoom[:, 0]
+    maps[:, 1, 0] = -np.sin(theta + phi) * zoom[:, 0]
+    maps[:, 0, 1] = np.sin(theta) * zoom[:, 1] * mirror
+    maps[:, 1, 1] = np.cos(theta) * zoom[:, 1] * mirror
     centre = (np.asarray(image_shape) - 1) / 2
-    maps[:, 0, 2] = np.cos(theta) * row_shift - np.sin(theta) * column_shift
-    maps[:, 1, 2] = np.sin(theta) * row_shift + np.cos(theta) * column_shift
+    maps[:, 0, 2] = np.cos(theta) * row_shift + np.sin(theta) * column_shift
+    maps[:, 1, 2] = np.cos(theta) * column_shift - np.sin(theta) * row_shift
     maps[:, :, 2] += centre - maps[:, :, :2] @ centre
     return maps
 

@@ -203,10 +203,10 @@ def decompose(maps, image_shape):
     centre = (np.array(image_shape) - 1) / 2
     flip = np.linalg.det(matrix) < 0
     zoom = np.linalg.norm(matrix, axis=1)
-    rotation = np.rad2deg(np.arctan2(matrix[:, 1, 0], matrix[:, 0, 0]))
+    rotation = np.rad2deg(np.arctan2(-matrix[:, 1, 0], matrix[:, 0, 0]))
     moved = maps[:, :, 2] - (centre - matrix @ centre)
     theta = np.deg2rad(rotation)
-    turned = np.array([[np.cos(theta), np.sin(theta)], [-np.sin(theta), np.cos(theta)]])
+    turned = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
     return rotation, np.einsum("ijk,kj->ki", turned, moved), zoom, flip
 
 
@@ -242,7 +242,7 @@ def test_shear_is_in_degrees():
     parameters = NOTHING | {"shear_range": 30}
     settings = RandomAffineAugmenter(**parameters)._settings()
     maps, _, _ = _transformations(0, 0, 3000, settings, (9, 9))
-    angles = np.rad2deg(np.arcsin(-maps[:, 0, 1]))
+    angles = np.rad2deg(np.arcsin(-maps[:, 1, 0]))
     assert angles.min() == pytest.approx(-30, abs=0.5)
     assert angles.max() == pytest.approx(30, abs=0.5)
 

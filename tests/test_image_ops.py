@@ -45,7 +45,10 @@ def no_changes(n_images, **changes):
 
 
 def keras_transform(image, rotation, row_shift, column_shift, shear, zoom, flip, **kw):
-    """Keras' `apply_transform` written out: matrices one by one, then the flip."""
+    """Keras' `apply_transform` written out: matrices one by one, then the flip.
+
+    Keras' matrices are for (x, y), that is (column, row), and turned round at the end.
+    """
     theta, phi = np.pi * rotation / 180, np.pi * shear / 180
     matrix = np.array(
         [
@@ -54,15 +57,14 @@ def keras_transform(image, rotation, row_shift, column_shift, shear, zoom, flip,
             [0, 0, 1],
         ]
     )
-    matrix = matrix @ np.array([[1, 0, row_shift], [0, 1, column_shift], [0, 0, 1]])
-    matrix = matrix @ np.array(
-        [[1, -np.sin(phi), 0], [0, np.cos(phi), 0], [0, 0, 1]],
-    )
-    matrix = matrix @ np.diag([zoom[0], zoom[1], 1])
+    matrix = matrix @ np.array([[1, 0, column_shift], [0, 1, row_shift], [0, 0, 1]])
+    matrix = matrix @ np.array([[1, -np.sin(phi), 0], [0, np.cos(phi), 0], [0, 0, 1]])
+    matrix = matrix @ np.diag([zoom[1], zoom[0], 1])
     centre_row, centre_column = (size / 2 - 0.5 for size in image.shape)
-    there = np.array([[1, 0, centre_row], [0, 1, centre_column], [0, 0, 1]])
-    back = np.array([[1, 0, -centre_row], [0, 1, -centre_column], [0, 0, 1]])
+    there = np.array([[1, 0, centre_column], [0, 1, centre_row], [0, 0, 1]])
+    back = np.array([[1, 0, -centre_column], [0, 1, -centre_row], [0, 0, 1]])
     matrix = there @ matrix @ back
+    matrix = matrix[[1, 0, 2]][:, [1, 0, 2]]
     changed = ndimage.affine_transform(
         image, matrix[:2, :2], matrix[:2, 2], order=1, **kw
     )
@@ -112,7 +114,7 @@ def test_signs_and_directions():
     assert bright() == [[1, 2]]
     assert bright(row_shift=np.array([1.0])) == [[0, 2]]
     assert bright(column_shift=np.array([1.0])) == [[1, 1]]
-    assert bright(rotation=np.array([90.0])) == [[2, 3]]
+    assert bright(rotation=np.array([90.0])) == [[2, 1]]
     assert bright(zoom=np.array([[0.5, 0.5]])) == [[0, 2]]
 
 
