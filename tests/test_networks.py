@@ -62,8 +62,11 @@ def test_seed_network_has_the_layers_of_the_notebook():
 
 
 def test_seed_network_refuses_small_faces():
-    with pytest.raises(ValueError, match="at least 36x36 pixels, got 24x24"):
+    with pytest.raises(ValueError, match="at least 40x40 pixels, got 24x24"):
         make_network("seed", n_classes=7, image_shape=(24, 24))
+    with pytest.raises(ValueError, match="got 40x39"):
+        make_network("seed", n_classes=7, image_shape=(40, 39))
+    assert SeedNet(7, image_shape=(40, 40)).eval()(torch.zeros(1, 1, 40, 40)).shape
 
 
 def test_seed_network_fits_other_picture_sizes():

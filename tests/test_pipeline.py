@@ -220,7 +220,7 @@ class TestBadInput:
             tiny(image_shape=(48, 48)).fit(faces.data, faces.target)
 
     def test_network_that_is_too_large_for_the_faces(self, faces):
-        with pytest.raises(ValueError, match=r"at least 36x36 pixels, got 16x16"):
+        with pytest.raises(ValueError, match=r"at least 40x40 pixels, got 16x16"):
             tiny(network="seed").fit(faces.data, faces.target)
 
     def test_impossible_parameters_of_any_step(self, faces):

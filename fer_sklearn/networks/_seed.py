@@ -26,7 +26,7 @@ class SeedNet(nn.Sequential):
     n_classes : int
         Number of logits.
     image_shape : tuple of int, default=(48, 48)
-        Height and width of the faces in pixels, each at least 36: the dense layer
+        Height and width of the faces in pixels, each at least 40: the dense layer
         fixes the picture size.
     dropout : tuple of float, default=(0.5, 0.6)
         Dropout probabilities after the convolutions and after the dense layer.
@@ -34,7 +34,7 @@ class SeedNet(nn.Sequential):
     Raises
     ------
     ValueError
-        If the faces are smaller than 36 pixels on a side.
+        If the faces are smaller than 40 pixels on a side.
 
     Examples
     --------
@@ -50,9 +50,9 @@ class SeedNet(nn.Sequential):
         image_shape: tuple[int, int] = (48, 48),
         dropout: tuple[float, float] = (0.5, 0.6),
     ):
-        if min(image_shape) < 36:
+        if min(image_shape) < 40:
             raise ValueError(
-                f"The seed network needs faces of at least 36x36 pixels, got "
+                f"The seed network needs faces of at least 40x40 pixels, got "
                 f"{image_shape[0]}x{image_shape[1]}. Use network='compact', which "
                 "takes any size."
             )
