@@ -22,33 +22,37 @@ def main():
     # Whoever started it may be gone.
     threading.Timer(120, os._exit, [3]).start()
     pipe = stand_in()
-    if delay := float(sys.argv[1]):
-        pipe = Delayed(pipe, delay)
+    if "--gated" in sys.argv:
+        pipe = Gated(pipe)
     app = create_app(pipe, detect=None)
     listener = bind("127.0.0.1", 0)
     print(listener.getsockname()[1], flush=True)
     run(app, listener, access_log=False)
 
 
-class Delayed:
-    """A model whose every batch takes a while."""
+class Gated:
+    """A model that answers its first request when a line comes on stdin."""
 
-    def __init__(self, pipe, delay):
+    def __init__(self, pipe):
         self._pipe = pipe
-        self._delay = delay
+        self._calls = 0
         self.classes_ = pipe.classes_
 
     def predict_proba(self, X):
-        threading.Event().wait(self._delay)
+        self._calls += 1
+        # The first call is the application's own, at its start.
+        if self._calls == 2:
+            sys.stdin.readline()
         return self._pipe.predict_proba(X)
 
 
 @contextmanager
-def process(delay=0.0):
+def process(*arguments):
     """The process and a client of it; a SIGTERM ends it in any case."""
-    command = [sys.executable, __file__, str(delay)]
+    command = [sys.executable, __file__, *arguments]
     with subprocess.Popen(
         command,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parent,
@@ -56,11 +60,12 @@ def process(delay=0.0):
     ) as child:
         try:
             base = f"http://127.0.0.1:{int(child.stdout.readline())}"
-            with httpx.Client(base_url=base, timeout=30) as client:
+            with httpx.Client(base_url=base, timeout=60) as client:
                 yield child, client
         finally:
+            child.stdin.close()
             child.send_signal(signal.SIGTERM)
-            child.wait(timeout=30)
+            child.wait(timeout=60)
 
 
 if __name__ == "__main__":

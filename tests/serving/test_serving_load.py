@@ -78,23 +78,43 @@ def test_sigterm_finishes_what_was_accepted(pipe, pictures):
     def ask(index):
         answers[index] = send(client, encode(pictures[index]))
 
-    with process(delay=1.0) as (child, client):
+    with process("--gated") as (child, client):
         threads = [threading.Thread(target=ask, args=[i]) for i in range(12)]
         for thread in threads:
             thread.start()
-        # One batch is in the model, the other requests wait for it.
-        while value(client.get("/metrics").text, "fer_waiting_faces") < 5:
-            time.sleep(0.01)
+        # Some are in the model, which waits; the others wait for it.
+        stop = time.monotonic() + 60
+        while accepted(client.get("/metrics").text) < 12:
+            assert time.monotonic() < stop
+            time.sleep(0.05)
         child.send_signal(signal.SIGTERM)
+        wait_until_refused(client)
+        assert child.poll() is None
+        child.stdin.write("go on\n")
+        child.stdin.flush()
         for thread in threads:
-            thread.join(20)
-        child.wait(timeout=20)
+            thread.join(60)
         # It has ended in order, and tells who asked by the signal that it got.
-        assert child.returncode == -signal.SIGTERM
-        with pytest.raises(httpx.ConnectError):
-            client.get("/health")
+        assert child.wait(timeout=60) == -signal.SIGTERM
     got = np.concatenate([probabilities(answer) for answer in answers])
     np.testing.assert_allclose(got, pipe.predict_proba(pictures[:12]))
+
+
+def accepted(text):
+    """Faces that wait for the model or have gone into it."""
+    return value(text, "fer_waiting_faces") + value(text, "fer_batch_faces_sum")
+
+
+def wait_until_refused(client):
+    """Nothing new is accepted from the signal on, which takes a moment."""
+    stop = time.monotonic() + 30
+    while time.monotonic() < stop:
+        try:
+            httpx.get(client.base_url.join("health"))
+        except httpx.ConnectError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("New connections are still accepted.")
 
 
 def value(text, name):
