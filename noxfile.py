@@ -70,7 +70,8 @@ def packaging(session):
     wheel, sdist = max(out.glob("*.whl")), max(out.glob("*.tar.gz"))
     session.run("twine", "check", "--strict", str(wheel), str(sdist))
     names = session.run("python", "-m", "zipfile", "-l", str(wheel), silent=True)
-    for needed in ("py.typed", "entry_points.txt", "licenses/LICENSE"):
+    needs = ("py.typed", "page/index.html", "entry_points.txt", "licenses/LICENSE")
+    for needed in needs:
         if needed not in names:
             session.error(f"{needed} is missing in {wheel.name}")
     if "tests/" in names:
