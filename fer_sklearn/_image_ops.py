@@ -5,9 +5,6 @@ Pure functions of arrays: no random draws, no state. Images have the shape
 to a place in the input image, as in :func:`scipy.ndimage.affine_transform`.
 """
 
-import math
-import threading
-
 import numpy as np
 from scipy import ndimage
 
@@ -20,14 +17,6 @@ FILL_MODES = {
     "reflect": "reflect",
     "wrap": "grid-wrap",
 }
-
-# Images worked on at once: their arrays of floats stay in a processor's cache.
-_CHUNK_PIXELS = 16 * 48 * 48
-
-# Larger arrays, of pictures far larger than faces, are not kept.
-_SCRATCH_BYTES = 2**20
-
-_thread = threading.local()
 
 
 def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_shape):
@@ -86,9 +75,7 @@ def warp(
 ):
     """Apply an affine map of its own to each image, with one interpolation.
 
-    The result is that of :func:`scipy.ndimage.affine_transform` image by image. Order
-    1 has a kernel of its own here, which does many images at once in a third to a
-    quarter of the time; the other orders call scipy.
+    Each image goes through :func:`scipy.ndimage.affine_transform` once.
 
     Parameters
     ----------
@@ -117,18 +104,7 @@ def warp(
         positions = np.arange(len(images))
     if out is None:
         out = np.empty((len(positions), *images.shape[1:]), dtype=images.dtype)
-    if order != 1:
-        _warp_by_scipy(images, maps, positions, order, fill_mode, cval, out)
-        return out
-    step = max(1, _CHUNK_PIXELS // (images.shape[1] * images.shape[2]))
-    for start in range(0, len(out), step):
-        chunk = slice(start, start + step)
-        originals = images[positions[chunk]]
-        _warp_linear(originals, maps[chunk], fill_mode, cval, out[chunk])
-    return out
-
-
-def _warp_by_scipy(images, maps, positions, order, fill_mode, cval, out):
+    mode = FILL_MODES[fill_mode]
     for position, affine, result in zip(positions, maps, out, strict=True):
         ndimage.affine_transform(
             images[position],
@@ -136,126 +112,10 @@ def _warp_by_scipy(images, maps, positions, order, fill_mode, cval, out):
             affine[:, 2],
             output=result,
             order=order,
-            mode=FILL_MODES[fill_mode],
+            mode=mode,
             cval=cval,
         )
-
-
-def _warp_linear(images, maps, fill_mode, cval, out):
-    dtype = _working_dtype(images)
-    maps = maps.astype(dtype)
-    rows = _coordinates(maps[:, 0], images.shape[1:], "rows")
-    columns = _coordinates(maps[:, 1], images.shape[1:], "columns")
-    outside = None
-    if fill_mode == "constant":
-        outside = _is_outside(rows, images.shape[1])
-        outside |= _is_outside(columns, images.shape[2])
-    elif fill_mode == "wrap":
-        # One more row and column, in which the image begins again.
-        images = np.pad(images, ((0, 0), (0, 1), (0, 1)), mode="wrap")
-    _fold(rows, out.shape[1], fill_mode)
-    _fold(columns, out.shape[2], fill_mode)
-    pixels = _scratch("pixels", images.shape, dtype)
-    np.copyto(pixels, images)
-    result = _interpolate(pixels, rows, columns)
-    if outside is not None:
-        result[outside] = cval
-    if out.dtype.kind in "iu":
-        np.rint(result, out=result)
-    np.copyto(out, result, casting="unsafe")
-
-
-def _working_dtype(images):
-    """Give float32 where it holds the pixels and counts them exactly."""
-    is_large = images[0].size >= 2**24
-    return np.float64 if is_large or images.dtype == np.float64 else np.float32
-
-
-def _scratch(name, shape, dtype):
-    """Give an array to write into, in memory that a thread uses again and again.
-
-    Fresh memory comes from the system page by page, which takes as long as all of the
-    arithmetic here.
-    """
-    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-    if n_bytes > _SCRATCH_BYTES:
-        return np.empty(shape, dtype=dtype)
-    buffers = _thread.__dict__
-    if name not in buffers or len(buffers[name]) < n_bytes:
-        buffers[name] = np.empty(n_bytes, dtype=np.uint8)
-    return buffers[name][:n_bytes].view(dtype).reshape(shape)
-
-
-def _coordinates(coefficients, image_shape, name):
-    """Give a coordinate in the input for every output pixel of every image."""
-    height, width = image_shape
-    dtype = coefficients.dtype
-    by_row = coefficients[:, :1] * np.arange(height, dtype=dtype)
-    by_row += coefficients[:, 2:]
-    by_column = coefficients[:, 1:2] * np.arange(width, dtype=dtype)
-    out = _scratch(name, (len(coefficients), height, width), dtype)
-    return np.add(by_row[:, :, None], by_column[:, None, :], out=out)
-
-
-def _is_outside(coordinates, size):
-    # Rounding must not push a pixel over the edge.
-    tolerance = 4 * size * np.finfo(coordinates.dtype).eps
-    return (coordinates < -tolerance) | (coordinates > size - 1 + tolerance)
-
-
-def _fold(coordinates, size, fill_mode):
-    """Bring coordinates into the image, in place."""
-    if fill_mode == "wrap":
-        np.mod(coordinates, size, out=coordinates)
-        # A tiny negative number modulo size is rounded to size itself.
-        np.minimum(coordinates, size, out=coordinates)
-        return
-    if fill_mode == "reflect":
-        coordinates += 0.5
-        np.mod(coordinates, 2 * size, out=coordinates)
-        np.minimum(coordinates, 2 * size - coordinates, out=coordinates)
-        coordinates -= 0.5
-    np.clip(coordinates, 0, size - 1, out=coordinates)
-
-
-def _interpolate(images, rows, columns):
-    """Interpolate linearly between the four pixels around each place."""
-    n_images, height, width = images.shape
-    shape, dtype = rows.shape, rows.dtype
-    at_row, at_column = (_scratch(f"whole {axis}", shape, dtype) for axis in "yx")
-    rows -= np.floor(rows, out=at_row)
-    columns -= np.floor(columns, out=at_column)
-    # Counting pixels in floats is quicker than in integers, and exact in one image.
-    at_row *= width
-    at_row += at_column
-    at = _scratch("at", shape, np.intp)
-    np.copyto(at, at_row, casting="unsafe")
-    at += (np.arange(n_images) * (height * width))[:, None, None]
-    upper, lower = (_scratch(name, shape, dtype) for name in ("upper", "lower"))
-    pixels = images.reshape(-1)
-    # at_row and at_column are free to be written over from here on.
-    _between(pixels, at, columns, upper, at_row)
-    at += width
-    _between(pixels, at, columns, lower, at_row)
-    lower -= upper
-    lower *= rows
-    upper += lower
-    return upper
-
-
-def _between(pixels, at, weight, out, right):
-    """Interpolate between the pixels at `at` and their neighbours to the right.
-
-    Where the neighbour lies beyond the image, its weight is exactly zero: any pixel
-    serves, and "clip" keeps the last one in bounds.
-    """
-    pixels.take(at, mode="clip", out=out)
-    at += 1
-    pixels.take(at, mode="clip", out=right)
-    at -= 1
-    right -= out
-    right *= weight
-    out += right
+    return out
 
 
 def erasing_boxes(*, area, aspect, row, column, image_shape):
