@@ -104,7 +104,9 @@ def create_app(
     app.router.routes.extend(pages)
     paths = {"/predict", "/model", "/health", "/metrics", "/openapi.json"}
     paths |= {route.path for route in pages}
-    app.add_middleware(Guard, service.limits, service.metrics, paths)
+    app.add_middleware(
+        Guard, limits=service.limits, metrics=service.metrics, paths=paths
+    )
     return app
 
 
