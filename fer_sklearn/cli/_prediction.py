@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from .. import photos
 from .._files import write_atomically
+from ..datasets import class_names
 from ..exceptions import FERError
 from ._models import image_shape
-from ._report import class_names
 from ._sources import Reader, has_pictures
 
 _BATCH = 512

@@ -7,16 +7,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from ..datasets import EMOTIONS
 from ..metrics import accuracy_interval, expected_calibration_error
-
-
-def class_names(classes):
-    """Name `classes`: the emotions for 0 to 6, else the classes as text."""
-    classes = np.asarray(classes)
-    if classes.dtype.kind in "iu" and np.isin(classes, range(len(EMOTIONS))).all():
-        return [EMOTIONS[label] for label in classes]
-    return [str(label) for label in classes]
 
 
 def score(y_true, y_prob, names):

@@ -3,11 +3,12 @@
 import json
 import sys
 
+from ..datasets import class_names
 from ..exceptions import FERError
 from ..model_selection import unseen_rows
 from ._labelled import read_faces
 from ._models import image_shape, open_model, use_threads
-from ._report import class_names, format_report, score
+from ._report import format_report, score
 
 
 def run(args):

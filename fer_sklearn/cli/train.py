@@ -10,13 +10,14 @@ import numpy as np
 from .. import __version__
 from .._persistence import save_model
 from .._pipeline import make_fer_pipeline, make_seed_pipeline
+from ..datasets import class_names
 from ..exceptions import FERError, MissingExtraError
 from ..model_selection import train_test_split_faces
 from ._labelled import draw_faces, read_faces
 from ._models import model_file, use_threads
 from ._pictures import draw_pictures
 from ._progress import BestOnInterrupt, Progress
-from ._report import class_names, format_report, score
+from ._report import format_report, score
 from ._run_folder import RunFolder
 
 _OPTIONS = (

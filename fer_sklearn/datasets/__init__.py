@@ -5,7 +5,7 @@ Nothing here downloads: ``load_*`` reads files that you hold, ``make_faces`` dra
 
 from importlib import import_module
 
-from ._emotions import EMOTIONS, emotion_label
+from ._emotions import EMOTIONS, class_names, emotion_label
 
 # Imported at first use: EMOTIONS alone costs no pandas and no Pillow.
 _EXPORTS = {
@@ -18,7 +18,7 @@ _EXPORTS = {
     "write_pixel_strings": "_pixel_text",
 }
 
-__all__ = ["EMOTIONS", "emotion_label"]
+__all__ = ["EMOTIONS", "class_names", "emotion_label"]
 __all__ += sorted(_EXPORTS)
 
 

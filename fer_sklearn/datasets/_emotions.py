@@ -1,6 +1,8 @@
 """The seven emotions, in FER2013's order, and the words people use for them."""
 
-__all__ = ["EMOTIONS", "emotion_label"]
+from numbers import Integral
+
+__all__ = ["EMOTIONS", "class_names", "emotion_label"]
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
@@ -45,3 +47,32 @@ def emotion_label(word):
     True
     """
     return _LABELS.get(word.strip().casefold())
+
+
+def class_names(classes):
+    """Name classes: the emotions for the numbers 0 to 6, else the labels as text.
+
+    Parameters
+    ----------
+    classes : sequence of int or str
+        Such as the `classes_` of a fitted pipeline.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from fer_sklearn.datasets import class_names
+    >>> class_names([0, 3])
+    ['angry', 'happy']
+    >>> class_names(["calm", "tense"])
+    ['calm', 'tense']
+    """
+    are_emotions = all(
+        isinstance(label, Integral)
+        and not isinstance(label, bool)
+        and 0 <= label < len(EMOTIONS)
+        for label in classes
+    )
+    return [EMOTIONS[label] if are_emotions else str(label) for label in classes]

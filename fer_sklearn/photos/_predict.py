@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..datasets import EMOTIONS
+from ..datasets import class_names
 from ..exceptions import FERError
 from ._cropper import FaceCropper
 
@@ -67,14 +67,6 @@ def predict_photos(pipe, photos, *, cropper=None):
     faces["emotion"] = np.array(names, dtype=object)[y_prob.argmax(axis=1)]
     faces[names] = y_prob
     return faces
-
-
-def class_names(classes):
-    """Names of the classes: the emotions for 0 to 6, else the classes as text."""
-    classes = np.asarray(classes)
-    if classes.dtype.kind in "iu" and np.isin(classes, range(len(EMOTIONS))).all():
-        return [EMOTIONS[label] for label in classes]
-    return [str(label) for label in classes]
 
 
 def _face_size(pipe):

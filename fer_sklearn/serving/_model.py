@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..datasets import EMOTIONS
+from ..datasets import class_names as default_names
 from ..exceptions import FERError
 
 
@@ -85,10 +85,7 @@ def _names(model, class_names):
         )
     classes = list(model.classes_)
     if class_names is None:
-        known = all(
-            isinstance(c, int | np.integer) and 0 <= c < len(EMOTIONS) for c in classes
-        )
-        return tuple(EMOTIONS[c] if known else str(c) for c in classes)
+        return tuple(default_names(classes))
     if len(class_names) != len(classes):
         raise FERError(
             f"class_names has {len(class_names)} names, the model has {len(classes)} "

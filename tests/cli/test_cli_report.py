@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from fer_sklearn.cli._report import class_names, format_report, score
+from fer_sklearn.cli._report import format_report, score
+from fer_sklearn.datasets import class_names
 
 NAMES = ["happy", "angry", "sad"]  # not in alphabetical order
 
