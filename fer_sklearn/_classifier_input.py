@@ -147,7 +147,8 @@ def encode(labels, classes, name="y"):
 
 def hold_out(targets, clf, seed):
     """Return the rows to train on and the rows that early stopping looks at."""
-    n_rows, present, counts = len(targets), *np.unique(targets, return_counts=True)
+    n_rows = len(targets)
+    present, counts = np.unique(targets, return_counts=True)
     n_held = int(np.ceil(clf.validation_fraction * n_rows))
     cure = "Give more faces, or hand in X_val and y_val."
     if counts.min() < 2:

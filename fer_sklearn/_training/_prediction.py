@@ -71,9 +71,9 @@ def compute_logits(
     """
     parts = []
     for start in range(0, len(faces), batch_size):
-        batch = np.ascontiguousarray(faces[start : start + batch_size])
+        array = np.ascontiguousarray(faces[start : start + batch_size])
         # A copy where the array is read-only: torch would warn of it.
-        batch = torch.from_numpy(batch if batch.flags.writeable else batch.copy())
+        batch = torch.from_numpy(array if array.flags.writeable else array.copy())
         batch = batch.to(device)
         logits = module(batch).float()
         if flip:

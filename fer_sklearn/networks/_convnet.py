@@ -61,9 +61,9 @@ class ConvNet(nn.Sequential):
         super().__init__()
         n_in, stride = 1, stem_stride
         stages = []
-        for stage in widths:
+        for stage_widths in widths:
             layers: list[nn.Module] = []
-            for n_out in stage:
+            for n_out in stage_widths:
                 layers += _conv_block(n_in, n_out, stride)
                 n_in, stride = n_out, 1
             stages.append(nn.Sequential(*layers))
