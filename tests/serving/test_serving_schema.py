@@ -17,7 +17,7 @@ def test_fuzzing_finds_nothing(pipe, tmp_path, token):
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run"),
         *("--max-examples", EXAMPLES, "--seed", "0", "--no-color"),
-        *("--request-timeout", "20", "--max-time", "40"),
+        *("--request-timeout", "20", "--max-time", "20"),
         *("--suppress-health-check", "all", "--generation-database", "none"),
         # A schema cannot say which bytes are a picture, so what it allows may be
         # refused.
