@@ -1,7 +1,9 @@
 """The public names carry complete numpydoc docstrings."""
 
 import inspect
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +61,19 @@ def test_public_names_are_documented(module):
             found = errors_of(f"{module}.{name}.{method}", without={"EX01"})
             wrong += [f"{name}.{method}: {why}" for why in found]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("module", [*PUBLIC_MODULES, "fer_sklearn.serving"])
+def test_public_names_stand_in_the_api_reference(module):
+    if module == "fer_sklearn.serving":
+        pytest.importorskip("fastapi", reason="needs the extra [serve]")
+    page = Path(__file__).parents[1] / "docs" / "api" / "index.rst"
+    listed = set(re.findall(r"^   (\w+)$", page.read_text(encoding="utf-8"), re.M))
+    names = import_module(module).__all__
+    callables = {
+        name for name in names if callable(getattr(import_module(module), name))
+    }
+    assert callables <= listed
 
 
 def errors_of(name, without=frozenset()):
