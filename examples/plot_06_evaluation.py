@@ -66,7 +66,7 @@ from fer_sklearn.plots import plot_confusion_matrix
 _ = plot_confusion_matrix(y_test, predicted)
 
 # %%
-# Bars are the recalls, lines their 95 % intervals: where there are few faces of an
+# Points are the recalls, lines their 95 % intervals: where there are few faces of an
 # emotion, the line is long.
 from fer_sklearn.plots import RecallDisplay
 
