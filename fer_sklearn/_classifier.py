@@ -160,7 +160,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     Ctrl-C ends a training after its first epoch in good order, with a warning and what
     was learnt so far; in a copy made by :func:`sklearn.base.clone`, which is what a
-    search or an ensemble trains, it goes on to end the whole search.
+    search or an ensemble trains, it goes on to end the whole search. A `fit` that fails
+    leaves the classifier as it was.
+
+    With scikit-learn 1.9 or newer, its callbacks see every epoch: for instance
+    ``search.set_callbacks(ProgressBar(max_propagation_depth=None))``.
 
     Examples
     --------
