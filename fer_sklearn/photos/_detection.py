@@ -58,7 +58,6 @@ def detect_faces(photo, *, detector=None, min_face_size=None, return_scores=Fals
 
         import cv2
 
-
         def yunet(image):
             height, width = image.shape[:2]
             net = cv2.FaceDetectorYN.create("yunet.onnx", "", (width, height))
