@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..exceptions import DataFileError
 
-__all__ = ["read_table"]
+__all__ = ["read_table", "read_table_in_parts"]
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
@@ -44,7 +44,55 @@ def read_table(path, needed, **options):
     OSError
         If the file is missing or may not be read.
     """
-    path = Path(path)
+    with _explained(Path(path), needed) as cure, _opened(Path(path)) as source:
+        return _tidy(pd.read_csv(source, **options), path, cure)
+
+
+def read_table_in_parts(path, needed, n_rows, **options):
+    """Read a csv as `read_table` does, some rows at a time.
+
+    Parameters
+    ----------
+    path : path-like
+        See `read_table`.
+    needed : str
+        See `read_table`.
+    n_rows : int
+        Rows of a part; the last may have fewer.
+    **options
+        Passed on to `pandas.read_csv`.
+
+    Yields
+    ------
+    DataFrame
+        Its index goes on from part to part.
+
+    Raises
+    ------
+    DataFileError, OSError
+        See `read_table`.
+    """
+    with (
+        _explained(Path(path), needed) as cure,
+        _opened(Path(path)) as source,
+        pd.read_csv(source, chunksize=n_rows, **options) as parts,
+    ):
+        for part in parts:
+            yield _tidy(part, path, cure)
+
+
+def _tidy(table, path, cure):
+    if not isinstance(table.index, pd.RangeIndex):
+        raise DataFileError(
+            f"{path} has more values in a row than names in its first line. {cure}"
+        )
+    table.columns = [str(name).strip().casefold() for name in table.columns]
+    return table
+
+
+@contextmanager
+def _explained(path, needed):
+    """Say in a DataFileError what is wrong with a file; give the words of the cure."""
     cure = f"Expected a csv, plain or packed, with the columns {needed}."
     if path.is_dir():
         raise DataFileError(
@@ -52,8 +100,7 @@ def read_table(path, needed, **options):
             "load_image_folder."
         )
     try:
-        with _opened(path) as source:
-            table = pd.read_csv(source, **options)
+        yield cure
     except pd.errors.EmptyDataError:
         raise DataFileError(f"{path} is empty. {cure}") from None
     except UnicodeDecodeError:
@@ -74,12 +121,6 @@ def read_table(path, needed, **options):
         if error.errno is not None:
             raise
         raise _broken(path, error) from error
-    if not isinstance(table.index, pd.RangeIndex):
-        raise DataFileError(
-            f"{path} has more values in a row than names in its first line. {cure}"
-        )
-    table.columns = [str(name).strip().casefold() for name in table.columns]
-    return table
 
 
 def _broken(path, error):
