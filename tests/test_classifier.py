@@ -2,11 +2,11 @@
 
 import threading
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
@@ -496,7 +496,8 @@ class TestSeveralThreads:
 
 
 @pytest.mark.skipif(
-    sklearn.__version__ < "1.9", reason="scikit-learn has callbacks from 1.9 on"
+    find_spec("sklearn.callback") is None,
+    reason="scikit-learn has callbacks from 1.9 on",
 )
 class TestScikitLearnCallbacks:
     def test_each_epoch_is_scored(self, images, faces):

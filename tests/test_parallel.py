@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import joblib
 import numpy as np
 import psutil
 import pytest
-import sklearn
 import torch
 from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -101,7 +101,8 @@ class TestProgress:
         assert out.count("END") == 4
 
     @pytest.mark.skipif(
-        sklearn.__version__ < "1.9", reason="scikit-learn has callbacks from 1.9 on"
+        find_spec("sklearn.callback") is None,
+        reason="scikit-learn has callbacks from 1.9 on",
     )
     def test_scikit_learns_progress_bar_reaches_every_epoch(self, faces, capsys):
         pytest.importorskip("rich", reason="ProgressBar needs rich")
