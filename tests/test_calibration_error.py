@@ -21,9 +21,7 @@ def _obvious(right, confidence, n_bins):
 
 
 @given(
-    st.lists(
-        st.tuples(st.booleans(), st.integers(501, 1000)), min_size=1, max_size=60
-    ),
+    st.lists(st.tuples(st.booleans(), st.integers(501, 1000)), min_size=1, max_size=60),
     st.integers(1, 20),
 )
 def test_agrees_with_an_obvious_loop(answers, n_bins):
@@ -31,9 +29,7 @@ def test_agrees_with_an_obvious_loop(answers, n_bins):
     confidence = np.array([c / 1000 for _, c in answers])
     y_prob = np.column_stack([confidence, 1 - confidence])
     error = expected_calibration_error(y_true, y_prob, labels=[0, 1], n_bins=n_bins)
-    assert error == pytest.approx(
-        _obvious(y_true == 0, confidence, n_bins), abs=1e-9
-    )
+    assert error == pytest.approx(_obvious(y_true == 0, confidence, n_bins), abs=1e-9)
 
 
 def test_perfect_and_worst_probabilities():
