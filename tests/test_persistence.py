@@ -260,6 +260,14 @@ def test_unfitted_and_odd_models_are_refused(pipe, images, faces, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_network_named_anew_after_fit_is_refused(faces, tmp_path):
+    pipe = tiny_pipeline().fit(faces.data, faces.target)
+    pipe.set_params(cnn__network="nano")
+    with pytest.raises(ModelFileError, match=r"changed after fit.*Set them back"):
+        save_model(pipe, tmp_path / "a.fer")
+    assert not list(tmp_path.iterdir())
+
+
 def test_weights_beyond_half_precision_are_refused(faces, tmp_path):
     pipe = tiny_pipeline().fit(faces.data, faces.target)
     pipe["cnn"].net_.module_.network.logits.bias.data[0] = 1e6

@@ -19,6 +19,11 @@ def pack_model(model, dtype: str) -> tuple[dict, dict]:
     steps = steps_of(model)
     classifier = steps[-1][1]
     check_is_fitted(classifier)
+    if classifier._made_from != (classifier.network, classifier.network_params):
+        raise ModelFileError(
+            "network or network_params were changed after fit, so they no longer "
+            f"describe the weights. Set them back to {classifier._made_from}, or fit."
+        )
     packed = pack_net(classifier.net_, keep_optimizer=False)
     metadata = {
         "kind": "classifier" if model is classifier else "pipeline",
