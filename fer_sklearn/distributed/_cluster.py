@@ -3,7 +3,7 @@
 import asyncio
 import importlib.metadata
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import joblib
@@ -51,8 +51,8 @@ def dask_cluster(address, *, scatter=(), timeout=5):
     Raises
     ------
     FERError
-        If nobody answers in time, what answers is no scheduler, it has no workers, or
-        a worker lacks this package.
+        If nobody answers in time, what answers is no scheduler, it has no workers, a
+        worker lacks this package, or all workers die.
     MissingExtraError
         If dask is not installed.
 
@@ -69,7 +69,8 @@ def dask_cluster(address, *, scatter=(), timeout=5):
     -----
     Uses joblib's own Dask backend. Until the end of the block, Dask's active memory
     manager is stopped on the cluster: it would drop the copies of the faces that
-    workers do not need at the moment, and fetch them again later.
+    workers do not need at the moment, and fetch them again later. On a cluster of one
+    thread in all, joblib runs the fits in this process.
 
     Examples
     --------
@@ -97,7 +98,14 @@ within 0.5 seconds (...
     """
     with connected(address, timeout) as client:
         with joblib.parallel_config("dask", client=client, scatter=list(scatter)):
-            yield client
+            try:
+                yield client
+            except CancelledError as error:
+                raise FERError(
+                    "The cluster lost data that it was to work on: all workers that "
+                    "had it died. Their logs say why (often memory: start fewer on a "
+                    "machine); then run it again, on two workers or more."
+                ) from error
 
 
 @contextmanager

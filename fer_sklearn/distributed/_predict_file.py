@@ -91,8 +91,9 @@ def predict_file(
     Notes
     -----
     This process reads and writes, the workers do all else: they see no files, and
-    need no disk in common. Pixel strings are read at 5,000 to 20,000 rows a second,
-    so this process keeps about ten threads of workers busy.
+    need no disk in common. A core reads about 24,000 faces of 48x48 pixels a second
+    from csv and 40,000 from parquet, as much as some twenty threads of workers
+    predict.
 
     Examples
     --------

@@ -148,6 +148,14 @@ def test_no_workers():
                 pass
 
 
+def test_lost_data_is_explained(address):
+    with pytest.raises(FERError, match="all workers that had it died"):
+        with dask_cluster(address, timeout=60) as client:
+            future = client.submit(time.sleep, 0.5, pure=False)
+            future.cancel()
+            future.result()
+
+
 class FakeClient:
     """Workers that answer what they are told."""
 
