@@ -153,6 +153,13 @@ def test_no_file_is_longer_than_600_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 600
 
 
+def test_files_of_tests_have_different_names():
+    """Without packages among the tests, pytest knows a module by its bare name."""
+    names = [p.name for p in (ROOT / "tests").rglob("*.py") if p.stem != "conftest"]
+    names = [name for name in names if name != "__init__.py"]
+    assert len(set(names)) == len(names)
+
+
 def test_version_is_written_in_one_place():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["dynamic"] == ["version"]
