@@ -5,11 +5,10 @@ from contextlib import nullcontext
 from numbers import Integral
 from pathlib import Path
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._files import write_atomically
-from ..datasets import EMOTIONS
+from ..datasets import class_names
 from ..exceptions import DataFileError, FERError
 from ._chunks import predict_chunks, read_chunks
 from ._cluster import connected
@@ -114,7 +113,7 @@ def predict_file(
     sources = _check_parameters(source, out, chunk_size, on_error)
     open_writer = writer_for(out)
     model = _open_model(model)
-    names = _class_names(model.classes_)
+    names = class_names(model.classes_)
     left_out = _LeftOut()
     n_rows = 0
 
@@ -173,13 +172,6 @@ def _open_model(model):
     from .._persistence import load_model
 
     return load_model(model)
-
-
-def _class_names(classes):
-    """Name classes as the command line does: emotions for 0 to 6, else as text."""
-    if classes.dtype.kind in "iu" and np.isin(classes, range(len(EMOTIONS))).all():
-        return [EMOTIONS[label] for label in classes]
-    return [str(label) for label in classes]
 
 
 class _LeftOut:
