@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 
 from ._callback_support import CallbackSupportMixin, fit_task
+from .datasets import write_pixel_strings
 from .exceptions import PixelStringError
 
 __all__ = ["PixelStringTransformer"]
@@ -18,9 +19,6 @@ _CHUNK_ROWS = 16
 
 # Tabs, line breaks and the other ASCII blanks count as a blank.
 _BLANKS_TO_SPACE = bytes.maketrans(b"\t\n\r\v\f", b"     ")
-
-# "0 ", "17 ", "255 " padded with zero bytes, which no text contains.
-_LEVEL_TEXT = np.array([f"{level} ".encode() for level in range(256)], dtype="S4")
 
 
 class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -178,9 +176,7 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
             X = X.reshape(-1, height, width)
         faces = _check_levels(X, shape)
         strings = np.empty(len(faces), dtype=object)
-        for row, face in enumerate(faces):
-            text = _LEVEL_TEXT[face.ravel()].tobytes().translate(None, b"\0")
-            strings[row] = text[:-1].decode("ascii")
+        strings[:] = write_pixel_strings(faces)
         return strings
 
     @available_if(lambda self: self.flatten)
