@@ -1,4 +1,4 @@
-"""What doctests and tests share: no windows, and no figures left open."""
+"""What doctests and tests share: one thread, no windows, no figures left open."""
 
 import os
 import sys
@@ -6,6 +6,9 @@ import sys
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The networks of the tests are tiny: more threads would wait for each other, for
+# minutes where other programs run beside them. Processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
