@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
+    "myst_parser",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
