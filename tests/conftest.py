@@ -8,10 +8,6 @@ import pytest
 
 from fer_sklearn.datasets import make_faces
 
-# One thread, before torch is imported: on faces of 16 pixels two gain nothing, and where
-# other programs run beside the tests they wait for each other twenty times as long.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 SIDE = 16
 
 
