@@ -3,7 +3,6 @@
 The augmenter's and the reader's stand in their own test files.
 """
 
-import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fer_sklearn import FERClassifier
