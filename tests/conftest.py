@@ -1,6 +1,7 @@
-"""Faces shared by the tests: drawn, small and the same in every run."""
+"""What tests and doctests share: faces, one thread, no windows, no open figures."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,25 @@ import pytest
 from fer_sklearn.datasets import make_faces
 
 SIDE = 16
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+# The networks of the tests are tiny: more threads would wait for each other, for
+# minutes where other programs run beside them. Processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+class FigureCloser:
+    """Close what a test or doctest has drawn: pyplot keeps it, and warns after 20."""
+
+    @pytest.hookimpl
+    def pytest_runtest_teardown(self, item):
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")
+
+
+def pytest_configure(config):
+    # Registered, so that it serves the doctests of the package as well.
+    config.pluginmanager.register(FigureCloser())
 
 
 @pytest.fixture(scope="session")
