@@ -64,6 +64,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     label_smoothing : float, default=0.1
         In [0, 1). More of it makes the probabilities less extreme, and wrong labels
         less harmful.
+    soft_target_weight : float, default=0.5
+        Share, in [0, 1], of the `soft_targets` of `fit` in what the network is trained
+        towards; the rest is the label.
     mixup_alpha : float, default=0.0
         Above 0, each batch is blended with a shuffled copy of itself by a share drawn
         from Beta(alpha, alpha). Short trainings want 0 to 0.2.
@@ -190,6 +193,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
         "lr_schedule": [StrOptions({"cosine", "one-cycle", "plateau", "constant"})],
         "label_smoothing": [Interval(numbers.Real, 0, 1, closed="left")],
+        "soft_target_weight": [Interval(numbers.Real, 0, 1, closed="both")],
         "mixup_alpha": [Interval(numbers.Real, 0, None, closed="left")],
         "ema_decay": [Interval(numbers.Real, 0, 1, closed="neither"), None],
         "progressive_resizing": [tuple, list, None],
@@ -228,6 +232,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         weight_decay=5e-4,
         lr_schedule="cosine",
         label_smoothing=0.1,
+        soft_target_weight=0.5,
         mixup_alpha=0.0,
         ema_decay=0.999,
         progressive_resizing=None,
@@ -259,6 +264,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
         self.label_smoothing = label_smoothing
+        self.soft_target_weight = soft_target_weight
         self.mixup_alpha = mixup_alpha
         self.ema_decay = ema_decay
         self.progressive_resizing = progressive_resizing
@@ -291,7 +297,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    def fit(
+        self, X, y, sample_weight=None, *, soft_targets=None, X_val=None, y_val=None
+    ):
         """Train the network.
 
         Parameters
@@ -306,6 +314,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the faces in the loss, not negative. A weight of 0 is the same
             as leaving the face out.
+        soft_targets : array-like of shape (n_samples, n_classes), default=None
+            What else is known of each face, not negative: probabilities that a better
+            model gives (distillation) or votes (FER+). Columns in the order of
+            `classes_`, the sorted labels. Each row is divided by its sum; a row of
+            zeros tells nothing, and the label stands alone.
         X_val : like X, default=None
             Validation faces, never augmented: they fill the validation columns of
             `history_`, and guide early stopping, ``"plateau"`` and the temperature.
@@ -337,17 +350,16 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if not warm:
                 self.classes_ = checks.check_classes(labels)
             targets = checks.encode(labels, self.classes_)
+            soft = checks.check_soft_targets(self, soft_targets, sample_weight, targets)
+            train = self._dataset(faces, targets, weights, soft)
             valid = checks.check_validation_data(self, X_val, y_val)
+            valid = valid and self._dataset(*valid)
             seed = int(check_random_state(self.random_state).randint(2**31))
             if valid is None and self.early_stopping:
-                kept, held_out = checks.hold_out(targets, self, seed)
-                valid = checks.originals(faces)[held_out], targets[held_out]
-                faces, targets = faces[kept], targets[kept]
-                weights = None if weights is None else weights[kept]
+                train, valid = train.split(*checks.hold_out(targets, self, seed))
             tasks = context and _training.FitTasks(self, context, X, y)
-            module = self.net_.module_ if warm else self._new_module(faces, seed)
-            train = self._dataset(faces, targets, weights)
-            self._train(module, train, valid and self._dataset(*valid), seed, tasks)
+            module = self.net_.module_ if warm else self._new_module(train.images, seed)
+            self._train(module, train, valid, seed, tasks)
         self._after_interrupt()
         if context is not None:
             context.call_on_fit_task_end(
@@ -391,8 +403,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 self.classes_ = checks.check_classes(classes)
             targets = checks.encode(labels, self.classes_)
             seed = int(check_random_state(self.random_state).randint(2**31))
-            module = self._new_module(faces, seed) if first else self.net_.module_
             train = self._dataset(faces, targets, weights)
+            module = (
+                self._new_module(train.images, seed) if first else self.net_.module_
+            )
             self._train(module, train, None, seed, single_epoch=True)
         self._after_interrupt()
         return self
@@ -434,9 +448,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     # -- training ------------------------------------------------------------------
 
-    def _dataset(self, faces, targets, weights=None):
+    def _dataset(self, faces, targets, *more):
         return _training.FaceDataset(
-            faces, targets, weights, image_shape=self.image_shape_
+            faces, targets, *more, image_shape=self.image_shape_
         )
 
     def _make_module(self, normalizer, seed):
@@ -450,10 +464,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed=seed,
         )
 
-    def _new_module(self, faces, seed):
+    def _new_module(self, images, seed):
         # Kept apart from the parameters, which may be set anew after the fit.
         self._made_from = (self.network, self.network_params)
-        images = checks.originals(faces)
         normalizer = _training.make_normalizer(
             self.normalization, images, self.image_shape_
         )

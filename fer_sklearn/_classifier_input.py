@@ -8,6 +8,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
+    check_array,
     check_consistent_length,
     column_or_1d,
     validate_data,
@@ -99,6 +100,32 @@ def check_training_data(clf, X, y, sample_weight, *, reset):
             "Give a weight to some."
         )
     return faces[kept], y[kept], weights[kept]
+
+
+def check_soft_targets(clf, soft_targets, sample_weight, targets):
+    """Return the share of each class in each row that is trained on, or None."""
+    if soft_targets is None:
+        return None
+    shares = check_array(soft_targets, dtype=np.float32, input_name="soft_targets")
+    n_rows = len(targets) if sample_weight is None else len(sample_weight)
+    expected = (n_rows, len(clf.classes_))
+    if shares.shape != expected:
+        raise FERError(
+            f"soft_targets has shape {shares.shape}, expected {expected}: a row for "
+            f"each face, a column for each of the classes {clf.classes_.tolist()}."
+        )
+    if shares.min() < 0:
+        row, column = np.argwhere(shares < 0)[0]
+        raise FERError(
+            f"soft_targets has {shares[row, column]:g} in row {row}, column {column}; "
+            "expected probabilities or votes, from 0 up. Of logits, take the softmax."
+        )
+    if sample_weight is not None:
+        shares = shares[np.flatnonzero(sample_weight)]
+    sums = shares.sum(axis=1, keepdims=True)
+    weight = np.where(sums > 0, np.float32(clf.soft_target_weight), np.float32(0))
+    labels = np.eye(len(clf.classes_), dtype=np.float32)[targets]
+    return (1 - weight) * labels + weight * shares / np.where(sums > 0, sums, 1)
 
 
 def check_validation_data(clf, X_val, y_val):

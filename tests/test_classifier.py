@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
 from skorch.callbacks import Callback, EpochScoring
@@ -212,6 +213,76 @@ class TestWeights:
             tiny(class_weight={"happpy": 2.0}).fit(images, faces.target)
 
 
+class TestSoftTargets:
+    def test_certain_and_right_is_the_label(self, images, faces):
+        labels = np.eye(7)[faces.target]
+        np.testing.assert_allclose(
+            tiny().fit(images, faces.target, soft_targets=labels).predict_proba(images),
+            tiny().fit(images, faces.target).predict_proba(images),
+            atol=1e-5,
+        )
+
+    def test_alone_they_are_what_is_learnt(self, images, faces):
+        happy = np.tile(np.eye(7)[3], (210, 1))
+        clf = tiny(soft_target_weight=1.0)
+        clf.fit(images, faces.target, soft_targets=happy)
+        assert (clf.predict(images) == 3).all()
+
+    def test_a_row_of_zeros_leaves_the_label(self, images, faces):
+        nothing = np.zeros((210, 7))
+        clf = tiny(soft_target_weight=1.0)
+        clf.fit(images, faces.target, soft_targets=nothing)
+        np.testing.assert_allclose(
+            clf.predict_proba(images),
+            tiny().fit(images, faces.target).predict_proba(images),
+            atol=1e-5,
+        )
+
+    def test_votes_are_as_good_as_probabilities(self, images, faces):
+        votes = np.random.default_rng(0).integers(1, 10, size=(210, 7))
+        shares = votes / votes.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(
+            tiny().fit(images, faces.target, soft_targets=votes).predict_proba(images),
+            tiny().fit(images, faces.target, soft_targets=shares).predict_proba(images),
+            atol=1e-5,
+        )
+
+    def test_rows_follow_weights_and_held_out_rows(self, images, faces):
+        soft = np.eye(7)[faces.target]
+        soft[5] = np.eye(7)[(faces.target[5] + 1) % 7]
+        weights = np.ones(210)
+        weights[5] = 0
+        without = tiny(early_stopping=True, validation_fraction=0.2, random_state=0)
+        without.fit(np.delete(images, 5, axis=0), np.delete(faces.target, 5))
+        weighted = clone(without).fit(
+            images, faces.target, sample_weight=weights, soft_targets=soft
+        )
+        np.testing.assert_allclose(
+            weighted.predict_proba(images), without.predict_proba(images), atol=1e-5
+        )
+
+    def test_a_search_cuts_them_with_the_faces(self, images, faces):
+        soft = np.eye(7)[faces.target]
+        search = GridSearchCV(tiny(), {"soft_target_weight": [0.0, 1.0]}, cv=2)
+        search.fit(images, faces.target, soft_targets=soft)
+        first, second = search.cv_results_["mean_test_score"]
+        assert first == second
+
+    @pytest.mark.parametrize(
+        ("soft", "match"),
+        [
+            (np.ones((209, 7)), r"\(209, 7\), expected \(210, 7\).*\[0, 1, 2"),
+            (np.ones((210, 6)), r"\(210, 6\), expected \(210, 7\)"),
+            (np.log(np.full((210, 7), 0.1)), r"-2\.3.* in row 0, column 0.*softmax"),
+            (np.full((210, 7), np.nan), "soft_targets contains NaN"),
+            (np.ones(210), "Expected 2D array"),
+        ],
+    )
+    def test_impossible_ones(self, images, faces, soft, match):
+        with pytest.raises(ValueError, match=match):
+            tiny().fit(images, faces.target, soft_targets=soft)
+
+
 # Every parameter with a range: a bad value, and what the message says beside its name.
 IMPOSSIBLE = [
     ("network", 3, "str.*callable"),
@@ -226,6 +297,7 @@ IMPOSSIBLE = [
     ("weight_decay", -1, r"\[0.0, inf\)"),
     ("lr_schedule", "cosin", "cosine"),
     ("label_smoothing", 1, r"\[0.0, 1.0\)"),
+    ("soft_target_weight", 1.1, r"\[0.0, 1.0\]"),
     ("mixup_alpha", -0.1, r"\[0.0, inf\)"),
     ("ema_decay", 1, r"\(0.0, 1.0\)"),
     ("progressive_resizing", 32, "tuple"),

@@ -81,8 +81,9 @@ class TestBatches:
         assert three == 3 * one
 
     def test_fingerprint_tells_data_apart(self, images, faces):
-        def fingerprint(images, targets):
-            return FaceDataset(images, targets, image_shape=(16, 16)).fingerprint()
+        def fingerprint(images, targets, soft=None):
+            dataset = FaceDataset(images, targets, None, soft, image_shape=(16, 16))
+            return dataset.fingerprint()
 
         other = images.copy()
         other[5, 5, 5] ^= 1
@@ -90,6 +91,7 @@ class TestBatches:
         assert fingerprint(images.copy(), faces.target) == same
         assert fingerprint(other, faces.target) != same
         assert fingerprint(images, faces.target[::-1]) != same
+        assert fingerprint(images, faces.target, np.ones((210, 7))) != same
 
     def test_faces_stay_uint8_until_the_network(self, images, faces):
         record = Record()

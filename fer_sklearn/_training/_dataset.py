@@ -26,16 +26,34 @@ class FaceDataset(Dataset):
         Class indices.
     weights : ndarray of shape (n_samples,), float32, optional
         Weight of each sample in the loss.
+    soft_targets : ndarray of shape (n_samples, n_classes), float32, optional
+        Share of each class in each sample, handed out instead of `targets`.
     image_shape : tuple of int
         Height and width, for a view of flat pictures.
     """
 
-    def __init__(self, faces, targets, weights=None, *, image_shape):
+    def __init__(self, faces, targets, weights=None, soft_targets=None, *, image_shape):
         self.faces = faces
         self.targets = targets
         self.weights = weights
+        self.soft_targets = soft_targets
         self.image_shape = image_shape
         self.epoch = 0
+
+    @property
+    def images(self):
+        """The faces without augmentation."""
+        return getattr(self.faces, "images", self.faces)
+
+    def split(self, kept, held_out):
+        """Part into two: rows to train on, and rows, never augmented, to validate."""
+        rows = [self.faces, self.targets, self.weights, self.soft_targets]
+        train = [None if part is None else part[kept] for part in rows]
+        valid = [self.images[held_out], self.targets[held_out]]
+        return (
+            FaceDataset(*train, image_shape=self.image_shape),
+            FaceDataset(*valid, image_shape=self.image_shape),
+        )
 
     def weigh(self, class_weights) -> None:
         """Multiply the weights by a weight for each class, and bring them to mean 1.
@@ -53,10 +71,9 @@ class FaceDataset(Dataset):
             self.weights = (self.weights / self.weights.mean()).astype(np.float32)
 
     def fingerprint(self) -> str:
-        """Tell this data from other data: a checksum of faces, targets, weights."""
-        images = getattr(self.faces, "images", self.faces)
+        """Tell this data from other data: a checksum of all that it holds."""
         checksum = 0
-        for part in (images, self.targets, self.weights):
+        for part in (self.images, self.targets, self.weights, self.soft_targets):
             if part is not None:
                 checksum = zlib.crc32(np.ascontiguousarray(part), checksum)
         return f"{len(self)} faces, checksum {checksum:08x}"
@@ -75,7 +92,8 @@ class FaceDataset(Dataset):
         """Gather one batch: ``(faces, targets)``, with weights if there are any."""
         indices = np.asarray(indices)
         faces = torch.from_numpy(np.ascontiguousarray(self._gather(indices)))
-        targets = torch.from_numpy(self.targets[indices])
+        handed_out = self.targets if self.soft_targets is None else self.soft_targets
+        targets = torch.from_numpy(handed_out[indices])
         if self.weights is None:
             return faces, targets
         # A dictionary is how skorch carries weights beside the inputs.

@@ -144,6 +144,8 @@ class FaceNet(NeuralNetClassifier):
         return {"loss": loss, "y_pred": logits}
 
     def _record_accuracy(self, name, logits, targets):
+        if targets.ndim == 2:
+            targets = targets.argmax(dim=1)
         correct = (logits.argmax(dim=1) == targets).float().mean()
         self.history.record_batch(name, correct.item())
 
