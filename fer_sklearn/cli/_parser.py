@@ -202,6 +202,13 @@ def _add_train(commands):
         help="start from a model file, run folder or pretrained name; try --lr 0.01",
     )
     model.add_argument(
+        "--teacher",
+        action="append",
+        metavar="MODEL",
+        help="learn from the probabilities of this model as well as from the labels; "
+        "given more than once, from their mean",
+    )
+    model.add_argument(
         "--set",
         dest="settings",
         type=setting,

@@ -19,10 +19,11 @@ from ._pictures import draw_pictures
 from ._progress import BestOnInterrupt, Progress
 from ._report import format_report, score
 from ._run_folder import RunFolder
+from ._teachers import ask_teachers
 
 _OPTIONS = (
-    "network preset pretrained settings epochs max_time batch_size lr no_augment seed "
-    "device precision threads"
+    "network preset pretrained teacher settings epochs max_time batch_size lr "
+    "no_augment seed device precision threads"
 ).split()
 
 
@@ -49,7 +50,8 @@ def run(args):
     say = _silence if args.quiet else _say
     say(f"{len(train)} faces to train on, {len(valid)} to validate, in {folder.path}")
     try:
-        fit(pipe, train, valid, folder, quiet=args.quiet)
+        soft_targets = ask(options["teacher"], train, say)
+        fit(pipe, train, valid, folder, soft_targets, quiet=args.quiet)
     except KeyboardInterrupt:
         folder.discard()
         raise KeyboardInterrupt("no epoch had ended, so nothing is saved") from None
@@ -92,11 +94,18 @@ def make_config(args):
     options = {name: getattr(args, name) for name in _OPTIONS}
     if options["seed"] is None:
         options["seed"] = 0
-    path = model_file(args.pretrained) if args.pretrained else None
-    if path is not None:  # a file, not a name: found again from any folder
-        options["pretrained"] = str(path.resolve())
+    if args.pretrained:
+        options["pretrained"] = _from_any_folder(args.pretrained)
+    if args.teacher:
+        options["teacher"] = list(map(_from_any_folder, args.teacher))
     data = None if args.data is None else os.path.abspath(args.data)
     return {"fer_sklearn": __version__, "data": data, "options": options}
+
+
+def _from_any_folder(model):
+    """Make the path of a model absolute; a pretrained name stays."""
+    path = model_file(model)
+    return model if path is None else str(path.resolve())
 
 
 def build_pipeline(options, *, drawn=False):
@@ -168,7 +177,15 @@ def _hold_out(faces, seed):
     return faces[train], faces[valid]
 
 
-def fit(pipe, train, valid, folder, *, quiet=False):
+def ask(teachers, train, say):
+    """Ask the teachers about the faces to train on; None without teachers."""
+    if not teachers:
+        return None
+    say(f"asking {len(teachers)} teacher(s) about {len(train)} faces")
+    return ask_teachers(teachers, train.images, np.unique(train.target))
+
+
+def fit(pipe, train, valid, folder, soft_targets=None, *, quiet=False):
     """Fit, with a checkpoint in the run folder and progress on standard error."""
     cnn = pipe["cnn"]
     callbacks = [*(cnn.callbacks or []), ("best_on_interrupt", BestOnInterrupt())]
@@ -180,7 +197,11 @@ def fit(pipe, train, valid, folder, *, quiet=False):
         # `finish` says it in its own words.
         warnings.filterwarnings("ignore", "Training interrupted by user")
         pipe.fit(
-            train.images, train.target, cnn__X_val=valid.images, cnn__y_val=valid.target
+            train.images,
+            train.target,
+            cnn__soft_targets=soft_targets,
+            cnn__X_val=valid.images,
+            cnn__y_val=valid.target,
         )
     # The model will be used elsewhere than it was trained.
     pipe.set_params(cnn__callbacks=None, cnn__checkpoint=None)

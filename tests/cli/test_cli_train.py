@@ -249,6 +249,44 @@ def test_max_time_ends_the_training(train, faces_csv, tmp_path, capsys):
     assert metrics["stop_reason"] == "max_time"
 
 
+# -- teachers ------------------------------------------------------------------------
+
+
+def test_a_teacher_is_learnt_from(train, faces_csv, run, tmp_path, capsys):
+    out = tmp_path / "run"
+    args = ("--teacher", run, "--teacher", run / "model.fer", "--set", "cnn__lr=0.02")
+    assert train(faces_csv, *args, "--out", out) == 0
+    err = capsys.readouterr().err
+    assert "asking 2 teacher(s) about 140 faces" in err
+    table = pd.read_csv(faces_csv)[:140]
+    pipe = clone(load_model(out / "model.fer"))
+    soft = load_model(run / "model.fer").predict_proba(table.pixels)
+    pipe.fit(table.pixels, table.emotion, cnn__soft_targets=soft)
+    ours = load_model(out / "model.fer")["cnn"].net_.module_.state_dict()
+    theirs = pipe["cnn"].net_.module_.state_dict()
+    for name, weights in ours.items():
+        np.testing.assert_allclose(weights, theirs[name], atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ("nowhere.fer", "nowhere.fer does not exist"),
+        ("compact", "takes faces of 48x48 pixels, but those to train on have 16x16"),
+    ],
+)
+def test_impossible_teachers(teacher, message, train, faces_csv, capsys):
+    assert train(faces_csv, "--teacher", teacher) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_teacher_of_other_classes(train, faces_csv, run, tmp_path, capsys):
+    table = pd.read_csv(faces_csv)
+    table[table.emotion > 1].to_csv(tmp_path / "five.csv", index=False)
+    assert train(tmp_path / "five.csv", "--teacher", run) == 1
+    assert "has the classes [0, 1, 2, 3, 4, 5, 6]" in capsys.readouterr().err
+
+
 # -- broken off and taken up again ---------------------------------------------------
 
 
