@@ -50,7 +50,7 @@ def tests_oldest(session):
 @nox.session
 def no_extras(session):
     """Tests without any extra: what needs one is skipped and says so."""
-    session.install(*CONSTRAINED, "-e", ".", "pytest", "hypothesis")
+    session.install(*CONSTRAINED, "-e", ".[tests]")
     session.run("pytest", "tests", *session.posargs)
 
 

@@ -9,6 +9,8 @@ from sklearn.pipeline import make_pipeline
 
 from fer_sklearn import PixelStringTransformer
 
+pytest.importorskip("matplotlib", reason="needs the extra [plots]")
+
 
 @pytest.fixture(scope="session")
 def model(faces):

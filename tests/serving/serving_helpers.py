@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import httpx
 import numpy as np
-import pytest
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -14,13 +13,8 @@ from sklearn.pipeline import make_pipeline
 
 from fer_sklearn import PixelStringTransformer
 from fer_sklearn.datasets import EMOTIONS, make_faces
-
-# Without the extra, the modules of tests that import this one are skipped.
-for module in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
-    pytest.importorskip(module, reason="needs the extra [serve]")
-
-from fer_sklearn.serving import bind, create_app  # noqa: E402
-from fer_sklearn.serving._server import make_server  # noqa: E402
+from fer_sklearn.serving import bind, create_app
+from fer_sklearn.serving._server import make_server
 
 
 def stand_in():

@@ -5,9 +5,6 @@ import threading
 import numpy as np
 import pytest
 
-pytest.importorskip("fastapi", reason="needs the extra [serve]")
-pytest.importorskip("uvicorn", reason="needs the extra [serve]")
-
 from fer_sklearn.serving._batcher import Batcher, QueueFullError
 
 
