@@ -21,7 +21,7 @@ def n_trainable(module):
 @pytest.mark.parametrize(
     ("name", "n_parameters"),
     [
-        ("nano", 282_999),
+        ("nano", 579_319),
         ("compact", 837_175),
         ("large", 4_689_735),
         ("seed", 1_344_967),

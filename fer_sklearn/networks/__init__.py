@@ -6,7 +6,7 @@ Each network is a plain :class:`torch.nn.Module` from float faces of shape
 ==========  ==========  ==================  ===========================================
 name        parameters  multiplications     meant for
 ==========  ==========  ==================  ===========================================
-"nano"      283 k       19 million a face   video, phones, large batches
+"nano"      579 k       21 million a face   video, phones, large batches
 "compact"   837 k       95 million a face   the default: accurate for its cost on a CPU
 "large"     4.7 M       468 million a face  the best single network, on a GPU
 "seed"      1.34 M      249 million a face  the network that the project started from

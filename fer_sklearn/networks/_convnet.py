@@ -85,7 +85,7 @@ def _initialise(layer: nn.Module) -> None:
 
 
 def nano(n_classes: int, *, dropout: float = 0.1) -> ConvNet:
-    """Build the fastest network: 283 k parameters, 19 M multiplications a face.
+    """Build the fastest network: 579 k parameters, 21 M multiplications a face.
 
     Parameters
     ----------
@@ -108,7 +108,8 @@ def nano(n_classes: int, *, dropout: float = 0.1) -> ConvNet:
     """
     return ConvNet(
         n_classes,
-        widths=[(16, 32), (64, 64), (128, 128)],
+        # The last stage sees 3x3 pixels: many weights for few products.
+        widths=[(16, 32), (64, 64), (128, 128), (256,)],
         stem_stride=2,
         dropout=dropout,
     )

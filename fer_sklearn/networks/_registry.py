@@ -52,7 +52,7 @@ def make_network(
     >>> from fer_sklearn.networks import make_network
     >>> net = make_network("nano", n_classes=7, image_shape=(48, 48))
     >>> sum(p.numel() for p in net.parameters())
-    282999
+    579319
     """
     if isinstance(network, str):
         if network not in NETWORKS:

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,9 @@ FILES = [
     "model.fer",
     "training_curves.png",
 ]
+HAS_PLOTS = find_spec("matplotlib") is not None
+if not HAS_PLOTS:
+    FILES = [name for name in FILES if not name.endswith(".png")]
 
 
 def _pipeline(*args):
@@ -226,6 +230,8 @@ def test_results_on_stdout_and_progress_on_stderr(train, faces_csv, tmp_path, ca
     assert out.startswith("70 validation faces\n")
     assert out.splitlines()[-1].split() == ["model", str(tmp_path / "run/model.fer")]
     first, *epochs = err.splitlines()
+    if not HAS_PLOTS:
+        assert epochs.pop().startswith("no pictures: ")
     expected = f"140 faces to train on, 70 to validate, in {tmp_path / 'run'}"
     assert first == expected
     assert [line[:11] for line in epochs] == ["epoch 1/2  ", "epoch 2/2  "]
@@ -332,7 +338,10 @@ def test_ctrl_c_saves_the_best_model_and_says_so(
     _stop_after(monkeypatch, 3, KeyboardInterrupt())
     assert train(faces_csv, "--out", out, "--epochs", "9") == 130
     stdout, stderr = capsys.readouterr()
-    assert stderr.splitlines()[-2:] == [
+    lines = stderr.splitlines()
+    if not HAS_PLOTS:
+        assert lines.pop(-2).startswith("no pictures: ")
+    assert lines[-2:] == [
         "stopped by Ctrl-C: saving the best model so far (once more ends at once)",
         f"to go on: fer-sklearn train --resume {out}",
     ]
