@@ -167,7 +167,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     leaves the classifier as it was.
 
     With scikit-learn 1.9 or newer, its callbacks see every epoch: for instance
-    ``search.set_callbacks(ProgressBar(max_propagation_depth=None))``.
+    ``search.set_callbacks(ProgressBar(max_propagation_depth=None))``, with rich.
 
     Examples
     --------

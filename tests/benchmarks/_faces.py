@@ -30,6 +30,11 @@ def face_images(n_faces):
     return images, np.asarray(emotions)
 
 
+def full_size(n_faces, *, else_take):
+    """Give how many faces a benchmark takes: all of them only with ``--full``."""
+    return n_faces if os.environ.get("FER_BENCH_FULL") else else_take
+
+
 def kind_of_faces():
     """Say which faces those are."""
     return "real faces" if os.environ.get("FER2013_CSV") else "drawn faces"

@@ -13,23 +13,30 @@ try:
 except ImportError:
     from keras.preprocessing.image import ImageDataGenerator
 
-images = np.load(sys.argv[1])[..., None]
-generator = ImageDataGenerator(
-    rotation_range=15,
-    width_shift_range=0.15,
-    height_shift_range=0.15,
-    shear_range=0.15,
-    zoom_range=0.15,
-    horizontal_flip=True,
-)
-labels = np.zeros(len(images))
-flow = generator.flow(images, labels, batch_size=32)
+
+def seed_generator():
+    """Make the generator of the notebook that the project started from."""
+    return ImageDataGenerator(
+        rotation_range=15,
+        width_shift_range=0.15,
+        height_shift_range=0.15,
+        shear_range=0.15,
+        zoom_range=0.15,
+        horizontal_flip=True,
+    )
 
 
-def epoch():
-    """Have Keras make every batch of an epoch."""
-    for index in range(len(flow)):
-        flow[index]
+def main():
+    """Have Keras make every batch of an epoch, whenever asked."""
+    images = np.load(sys.argv[1])[..., None]
+    flow = seed_generator().flow(images, np.zeros(len(images)), batch_size=32)
+
+    def epoch():
+        for index in range(len(flow)):
+            flow[index]
+
+    serve_child(epoch)
 
 
-serve_child(epoch)
+if __name__ == "__main__":
+    main()
