@@ -209,6 +209,11 @@ def _add_train(commands):
         "given more than once, from their mean",
     )
     model.add_argument(
+        "--votes",
+        metavar="CSV",
+        help="learn from the votes of FER+ as well (fer2013new.csv)",
+    )
+    model.add_argument(
         "--set",
         dest="settings",
         type=setting,

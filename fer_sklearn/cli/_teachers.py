@@ -1,46 +1,76 @@
-"""What trained models say of the faces that another one is to learn from."""
+"""What models and people say of the faces that a network is to learn from."""
 
+import numpy as np
+from sklearn.linear_model import LogisticRegression
 
+from ..datasets import load_ferplus
 from ..exceptions import FERError
 from ._models import image_shape, open_model
 
 
-def ask_teachers(models, images, classes):
-    """Average the probabilities that models give.
+def find_soft_targets(train, *, teachers=(), votes=None):
+    """Average what teachers and votes say.
 
     Parameters
     ----------
-    models : list of str
+    train : LabelledFaces
+        The faces to train on.
+    teachers : sequence of str, default=()
         Model files, run folders or pretrained names.
-    images : ndarray of shape (n_faces, height, width), dtype uint8
-        The faces.
-    classes : ndarray of shape (n_classes,)
-        Sorted labels that the student will know.
+    votes : path-like, default=None
+        The csv of FER+.
 
     Returns
     -------
-    ndarray of shape (n_faces, n_classes), float32
-        Rows sum to 1.
+    ndarray of shape (n_faces, n_classes) or None
+        Probabilities of the sorted labels, rows summing to 1; None where nobody was
+        asked.
 
     Raises
     ------
     FERError
-        If a model has other classes, or was trained on faces of another size.
+        If a teacher or the votes do not fit the faces.
     """
-    total = 0
-    for model in models:
-        teacher = open_model(model)
-        if teacher.classes_.tolist() != classes.tolist():
-            raise FERError(
-                f"The teacher {model} has the classes {teacher.classes_.tolist()}, but "
-                f"the faces to train on have {classes.tolist()}; they must be the same."
-            )
-        shape = image_shape(teacher)
-        if shape != images.shape[1:]:
-            raise FERError(
-                f"The teacher {model} takes faces of {shape[0]}x{shape[1]} pixels, but "
-                f"those to train on have {images.shape[1]}x{images.shape[2]}; they "
-                "must be the same."
-            )
-        total = total + teacher.predict_proba(images)
-    return total / len(models)
+    opinions = [_ask(teacher, train) for teacher in teachers]
+    if votes is not None:
+        opinions.append(_translate(votes, train))
+    return np.mean(opinions, axis=0) if opinions else None
+
+
+def _ask(model, train):
+    teacher = open_model(model)
+    classes = np.unique(train.target).tolist()
+    if teacher.classes_.tolist() != classes:
+        raise FERError(
+            f"The teacher {model} has the classes {teacher.classes_.tolist()}, but the "
+            f"faces to train on have {classes}; they must be the same."
+        )
+    theirs, ours = image_shape(teacher), train.images.shape[1:]
+    if theirs != ours:
+        raise FERError(
+            f"The teacher {model} takes faces of {theirs[0]}x{theirs[1]} pixels, but "
+            f"those to train on have {ours[0]}x{ours[1]}; they must be the same."
+        )
+    return teacher.predict_proba(train.images)
+
+
+def _translate(path, train):
+    """Tell from the votes on a face how likely each label is.
+
+    FER+ and FER2013 name the same face differently more often than not; what the
+    votes mean in the words of the labels is learnt from the faces themselves.
+    """
+    if "Training" not in train.uses():
+        raise FERError(
+            "--votes needs fer2013.csv with its Usage column: FER+ tells faces apart "
+            "by their row alone."
+        )
+    votes = load_ferplus(path, usage="Training").votes
+    if len(votes) != len(train):
+        raise FERError(
+            f"{path} has votes on {len(votes)} Training faces, but there are "
+            f"{len(train)} to train on; FER+ has a row for each row of fer2013.csv."
+        )
+    shares = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
+    model = LogisticRegression(max_iter=1000).fit(shares, train.target)
+    return model.predict_proba(shares)

@@ -19,11 +19,11 @@ from ._pictures import draw_pictures
 from ._progress import BestOnInterrupt, Progress
 from ._report import format_report, score
 from ._run_folder import RunFolder
-from ._teachers import ask_teachers
+from ._teachers import find_soft_targets
 
 _OPTIONS = (
-    "network preset pretrained teacher settings epochs max_time batch_size lr "
-    "no_augment seed device precision threads"
+    "network preset pretrained teacher votes settings epochs max_time batch_size "
+    "lr no_augment seed device precision threads"
 ).split()
 
 
@@ -50,7 +50,7 @@ def run(args):
     say = _silence if args.quiet else _say
     say(f"{len(train)} faces to train on, {len(valid)} to validate, in {folder.path}")
     try:
-        soft_targets = ask(options["teacher"], train, say)
+        soft_targets = ask(options, train, say)
         fit(pipe, train, valid, folder, soft_targets, quiet=args.quiet)
     except KeyboardInterrupt:
         folder.discard()
@@ -98,6 +98,8 @@ def make_config(args):
         options["pretrained"] = _from_any_folder(args.pretrained)
     if args.teacher:
         options["teacher"] = list(map(_from_any_folder, args.teacher))
+    if args.votes:
+        options["votes"] = os.path.abspath(args.votes)
     data = None if args.data is None else os.path.abspath(args.data)
     return {"fer_sklearn": __version__, "data": data, "options": options}
 
@@ -177,12 +179,12 @@ def _hold_out(faces, seed):
     return faces[train], faces[valid]
 
 
-def ask(teachers, train, say):
-    """Ask the teachers about the faces to train on; None without teachers."""
-    if not teachers:
-        return None
-    say(f"asking {len(teachers)} teacher(s) about {len(train)} faces")
-    return ask_teachers(teachers, train.images, np.unique(train.target))
+def ask(options, train, say):
+    """Ask teachers and voters about the faces; None where the options name none."""
+    teachers, votes = options["teacher"] or [], options["votes"]
+    if teachers:
+        say(f"asking {len(teachers)} teacher(s) about {len(train)} faces")
+    return find_soft_targets(train, teachers=teachers, votes=votes)
 
 
 def fit(pipe, train, valid, folder, soft_targets=None, *, quiet=False):

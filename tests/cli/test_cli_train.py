@@ -15,6 +15,7 @@ from fer_sklearn import EMOTIONS, load_model, make_fer_pipeline, make_seed_pipel
 from fer_sklearn.cli import main
 from fer_sklearn.cli._parser import build_parser
 from fer_sklearn.cli._progress import Progress
+from fer_sklearn.cli._teachers import find_soft_targets
 from fer_sklearn.cli.train import build_pipeline, make_config, read_data
 from fer_sklearn.model_selection import unseen_rows
 
@@ -291,6 +292,50 @@ def test_a_teacher_of_other_classes(train, faces_csv, run, tmp_path, capsys):
     table[table.emotion > 1].to_csv(tmp_path / "five.csv", index=False)
     assert train(tmp_path / "five.csv", "--teacher", run) == 1
     assert "has the classes [0, 1, 2, 3, 4, 5, 6]" in capsys.readouterr().err
+
+
+def _write_votes(path, target, uses):
+    """Everybody votes for the label, and one for neutral."""
+    names = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
+    votes = pd.DataFrame(np.eye(7, dtype=int)[target] * 9, columns=names)
+    votes["neutral"] += 1
+    votes = votes.assign(Usage=uses, contempt=0, unknown=0, NF=0)
+    votes.to_csv(path, index=False)
+
+
+def test_votes_are_learnt_from(train, faces_csv, faces, run, tmp_path):
+    uses = ["Training"] * 140 + ["PublicTest"] * 70
+    _write_votes(tmp_path / "votes.csv", faces.target, uses)
+    labels = np.eye(7)[faces.target[:140]]
+    both = find_soft_targets(
+        _read(faces_csv)[0], teachers=[str(run)], votes=tmp_path / "votes.csv"
+    )
+    teacher = load_model(run / "model.fer").predict_proba(faces.data[:140])
+    votes = 2 * both - teacher
+    np.testing.assert_allclose(votes.sum(axis=1), 1, atol=1e-5)
+    assert (votes.argmax(axis=1) == labels.argmax(axis=1)).all()
+    args = ("--votes", tmp_path / "votes.csv", "--quiet")
+    assert train(faces_csv, *args, "--out", tmp_path / "run") == 0
+
+
+@pytest.mark.parametrize(
+    ("uses", "message"),
+    [
+        (["Training"] * 139 + ["PublicTest"] * 71, "votes on 139 Training faces"),
+        (["PublicTest"] * 210, "has no rows of usage 'Training'"),
+    ],
+)
+def test_votes_on_other_faces(uses, message, train, faces_csv, faces, tmp_path, capsys):
+    _write_votes(tmp_path / "votes.csv", faces.target, uses)
+    assert train(faces_csv, "--votes", tmp_path / "votes.csv") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_votes_need_the_usage_column(train, faces_csv, tmp_path, capsys):
+    table = pd.read_csv(faces_csv).drop(columns="Usage")
+    table.to_csv(tmp_path / "train.csv", index=False)
+    assert train(tmp_path / "train.csv", "--votes", "votes.csv") == 1
+    assert "needs fer2013.csv with its Usage column" in capsys.readouterr().err
 
 
 # -- broken off and taken up again ---------------------------------------------------
