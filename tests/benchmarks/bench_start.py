@@ -1,0 +1,55 @@
+"""What it costs to begin: the import, and the first word of the command line."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from ._timing import interleave, slow_down, value
+
+
+def rows(rounds):
+    """Compare whole processes."""
+    yield slow_down(
+        "`import fer_sklearn`, a whole process",
+        "`import sklearn`",
+        python("-c", "import fer_sklearn"),
+        python("-c", "import sklearn"),
+        at_most=1.2,
+        aim=1.05,
+        rounds=rounds,
+        note="no network is needed yet, so no torch is imported",
+    )
+    yield slow_down(
+        "`from fer_sklearn import make_fer_pipeline`, a whole process",
+        "`import sklearn.pipeline, pandas, skorch`, which bring torch",
+        python("-c", "from fer_sklearn import make_fer_pipeline"),
+        python("-c", "import sklearn.pipeline, pandas, skorch"),
+        at_most=1.2,
+        aim=1.05,
+        rounds=rounds,
+    )
+    ours, bare = interleave(
+        python("-m", "fer_sklearn", "--help"),
+        python("-c", "import argparse"),
+        rounds=rounds,
+    )
+    yield value(
+        "`fer-sklearn --help`, a whole process",
+        '`python -c "import argparse"`',
+        f"**+ {np.median(ours - bare):.2f} s**",
+        bound="<= + 0.3 s",
+        aim="+ 0.1 s",
+        note=f"{np.median(ours):.2f} s against {np.median(bare):.2f} s",
+    )
+
+
+def python(*arguments):
+    """Give a function that runs Python and waits for it."""
+
+    def run():
+        subprocess.run(
+            [sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL
+        )
+
+    return run
