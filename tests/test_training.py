@@ -274,6 +274,34 @@ class TestRecipe:
             > plain.history_["train_loss"].iloc[-1]
         )
 
+    def test_mixup_weighs_each_label_by_its_own_face(self):
+        """The loss of a blend is the blend of two weighted losses."""
+
+        class Net(nn.Sequential):
+            def __init__(self, n_classes):
+                super().__init__(nn.Flatten(), nn.Linear(64, n_classes))
+
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, size=(8, 8, 8), dtype=np.uint8)
+        y, weights = np.arange(8) % 2, rng.uniform(0.1, 5, size=8)
+        clf = FERClassifier(
+            Net, mixup_alpha=1.0, label_smoothing=0, max_epochs=1, random_state=0
+        ).fit(images, y, sample_weight=weights)
+        net = clf.net_
+        batch = FaceDataset(
+            images, y, weights.astype(np.float32), image_shape=(8, 8)
+        ).__getitems__(range(8))
+        torch.manual_seed(3)
+        step = net.train_step_single(batch)
+        torch.manual_seed(3)
+        share = torch.distributions.Beta(1.0, 1.0).sample().item()
+        partner = torch.randperm(8).numpy()
+        losses = -torch.log_softmax(step["y_pred"].detach(), dim=1).numpy()
+        own = weights * losses[np.arange(8), y]
+        others = weights[partner] * losses[np.arange(8), y[partner]]
+        expected = (share * own + (1 - share) * others).mean()
+        assert step["loss"].item() == pytest.approx(expected, rel=1e-5)
+
     def test_bfloat16_is_close_to_float32(self, images, faces):
         full = tiny(max_epochs=4).fit(images, faces.target)
         half = tiny(max_epochs=4, precision="bfloat16").fit(images, faces.target)

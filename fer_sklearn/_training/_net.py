@@ -124,7 +124,9 @@ class FaceNet(NeuralNetClassifier):
         logits = logits.float()
         loss = self.get_loss(logits, targets, X=inputs, training=True)
         if partner is not None:
-            other = self.get_loss(logits, targets[partner], X=inputs, training=True)
+            other = self.get_loss(
+                logits, targets[partner], X=_pick(inputs, partner), training=True
+            )
             loss = share * loss + (1 - share) * other
         loss.backward()
         self._record_accuracy("train_accuracy", logits, targets)
@@ -166,3 +168,10 @@ class FaceNet(NeuralNetClassifier):
             self.history.pop()  # an epoch that was cut short
         self.notify("on_train_end", X=X, y=y)
         return self
+
+
+def _pick(inputs, rows):
+    """Weights, if there are any, of other rows of a batch."""
+    if not isinstance(inputs, dict):
+        return inputs
+    return {"sample_weight": inputs["sample_weight"].to(rows.device)[rows]}
