@@ -4,6 +4,7 @@ import numbers
 import os
 import warnings
 from contextlib import contextmanager
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -358,7 +359,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if valid is None and self.early_stopping:
                 train, valid = train.split(*checks.hold_out(targets, self, seed))
             tasks = context and _training.FitTasks(self, context, X, y)
-            module = self.net_.module_ if warm else self._new_module(train.images, seed)
+            module = None if warm else self._new_module(train.images, seed)
             self._train(module, train, valid, seed, tasks)
         self._after_interrupt()
         if context is not None:
@@ -404,9 +405,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             targets = checks.encode(labels, self.classes_)
             seed = int(check_random_state(self.random_state).randint(2**31))
             train = self._dataset(faces, targets, weights)
-            module = (
-                self._new_module(train.images, seed) if first else self.net_.module_
-            )
+            module = self._new_module(train.images, seed) if first else None
             self._train(module, train, None, seed, single_epoch=True)
         self._after_interrupt()
         return self
@@ -482,6 +481,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return module
 
     def _train(self, module, train, valid, seed, tasks=None, *, single_epoch=False):
+        previous = self.net_ if module is None else None
+        if previous is not None:
+            # A copy: should the training fail, the fitted network is as it was.
+            module = deepcopy(previous.module_)
         train.weigh(
             _training.weights_of_classes(
                 self.class_weight, self.classes_, train.targets
@@ -497,13 +500,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             # A batch of one has no variance to normalise by.
             drop_last=len(train) > 1 and len(train) % self.batch_size == 1,
         )
-        previous = vars(self).get("net_")
         with _training.seeded(seed, torch.device(net.device)):
             net.initialize()
-            if previous is not None and previous.module_ is module:
-                net.optimizer_.load_state_dict(previous.optimizer_.state_dict())
-                history = _training.plain_history(previous.history)
-                _training.restore_history(net, history)
+            if previous is not None:
+                _training.go_on_from(net, previous)
             if self.compile:
                 net.module_.network.compile()
             net.partial_fit(train)

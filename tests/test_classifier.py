@@ -1,5 +1,6 @@
 """What FERClassifier takes, refuses and says; how it stops and goes on."""
 
+import pickle
 import threading
 import warnings
 from importlib.util import find_spec
@@ -7,6 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -451,9 +453,10 @@ class TestBeforeAndAfter:
 class TestGoingOn:
     def test_warm_start_goes_on(self, images, faces):
         clf = tiny(warm_start=True, max_epochs=2).fit(images, faces.target)
-        module = clf.net_.module_
+        before = clf.history_["train_loss"].tolist()
         clf.fit(images, faces.target)
-        assert clf.net_.module_ is module
+        assert clf.history_["train_loss"].tolist()[:2] == before
+        assert clf.history_["train_loss"].iloc[2] < before[0]
         assert clf.n_iter_ == 4
         assert clf.history_["epoch"].tolist() == [1, 2, 3, 4]
 
@@ -472,6 +475,60 @@ class TestGoingOn:
             clf.fit(images, faces.target + 3)
         clf.fit(images[:60], faces.target[:60] % 2)
         assert clf.classes_.tolist() == list(range(7))
+
+    @pytest.mark.parametrize(
+        "settings", [{"weight_decay": 0.3}, {"optimizer": "adam", "lr": 1e-3}]
+    )
+    @pytest.mark.parametrize("pickled", [False, True])
+    def test_warm_start_with_other_settings(self, images, faces, settings, pickled):
+        clf = tiny(warm_start=True).fit(images, faces.target).set_params(**settings)
+        if pickled:
+            clf = pickle.loads(pickle.dumps(clf))
+        clf.fit(images, faces.target)
+        assert clf.n_iter_ == 2
+        optimizer = clf.net_.optimizer_
+        assert isinstance(optimizer, torch.optim.Adam) == ("optimizer" in settings)
+        assert optimizer.param_groups[0]["weight_decay"] == clf.weight_decay
+
+    def test_optimizer_goes_on_with_its_state(self, images, faces):
+        """Momentum and all, also in a pickled copy."""
+        steady = {"ema_decay": None, "lr": 0.01, "batch_size": 105}
+        whole = tiny(**steady)
+        whole.partial_fit(images[:105], faces.target[:105], classes=range(7))
+        copy = pickle.loads(pickle.dumps(whole.set_params(warm_start=True)))
+        momenta = [
+            [state["momentum_buffer"] for state in c.net_.optimizer_.state.values()]
+            for c in (whole, copy)
+        ]
+        assert len(momenta[0]) == 4
+        torch.testing.assert_close(*momenta)
+        forgetful = pickle.loads(pickle.dumps(whole))
+        forgetful.net_.optimizer_.state.clear()
+        first, second, third = (
+            clf.partial_fit(images[105:], faces.target[105:]).predict_proba(images)
+            for clf in (whole, copy, forgetful)
+        )
+        np.testing.assert_array_equal(first, second)
+        assert np.abs(first - third).max() > 1e-5
+
+    @pytest.mark.parametrize("method", ["fit", "partial_fit"])
+    def test_failed_training_leaves_the_weights(self, images, faces, method):
+        clf = tiny(warm_start=True).fit(images, faces.target)
+        before = pickle.dumps(clf)
+        clf.set_params(lr=1e20, lr_schedule="constant", max_epochs=3)
+        with pytest.raises(FERError, match="diverged"):
+            for _ in range(3):
+                getattr(clf, method)(images, faces.target)
+                if method == "partial_fit":
+                    before = pickle.dumps(clf)
+        expected = pickle.loads(before)
+        for name, weights in expected.net_.module_.state_dict().items():
+            torch.testing.assert_close(clf.net_.module_.state_dict()[name], weights)
+        momentum, kept = (
+            next(iter(c.net_.optimizer_.state.values()))["momentum_buffer"]
+            for c in (clf, expected)
+        )
+        torch.testing.assert_close(momentum, kept)
 
     def test_partial_fit_needs_the_classes_once(self, images, faces):
         clf = tiny()

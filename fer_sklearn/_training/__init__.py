@@ -5,10 +5,11 @@ from ._calibration import fit_temperature, softmax
 from ._dataset import FaceDataset, weights_of_classes
 from ._devices import resolve_device, resolve_or_cpu
 from ._fit_tasks import FitTasks
-from ._history import history_frame, plain_history, restore_history
+from ._history import history_frame, restore_history
 from ._module import make_module, make_normalizer, network_specs
 from ._net import FaceNet
 from ._packing import (
+    go_on_from,
     library_versions,
     pack_net,
     unpack_optimizer,
@@ -27,6 +28,7 @@ __all__ = [
     "compute_logits",
     "fit_temperature",
     "fold_batch_norm",
+    "go_on_from",
     "history_frame",
     "library_versions",
     "make_callbacks",
@@ -35,7 +37,6 @@ __all__ = [
     "make_normalizer",
     "network_specs",
     "pack_net",
-    "plain_history",
     "resolve_device",
     "resolve_or_cpu",
     "restore_history",

@@ -1,12 +1,13 @@
 """A fitted net as plain arrays, for pickles that open anywhere."""
 
 import warnings
+from copy import deepcopy
 from importlib.metadata import version
 
 import numpy as np
 import torch
 
-from ._history import plain_history
+from ._history import plain_history, restore_history
 
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy")
 
@@ -89,4 +90,22 @@ def pack_net(net, *, keep_optimizer: bool) -> dict:
 def unpack_optimizer(net, packed: dict) -> None:
     """Put a packed optimizer's state back."""
     if packed["optimizer"] is not None:
-        net.optimizer_.load_state_dict(_to_torch(packed["optimizer"]))
+        restore_optimizer(net, _to_torch(packed["optimizer"]))
+
+
+def restore_optimizer(net, state: dict) -> None:
+    """Give a fresh optimizer the state of an earlier one, if that was of its kind.
+
+    Its settings stay: they may have been set anew since.
+    """
+    fresh = net.optimizer_.state_dict()["param_groups"]
+    if state["param_groups"][0].keys() == fresh[0].keys():
+        # Without the copy, both optimizers would write into the same tensors.
+        state = deepcopy(state["state"])
+        net.optimizer_.load_state_dict({"state": state, "param_groups": fresh})
+
+
+def go_on_from(net, previous) -> None:
+    """Take over the history of a fitted net, and the state of its optimizer."""
+    restore_optimizer(net, previous.optimizer_.state_dict())
+    restore_history(net, plain_history(previous.history))
