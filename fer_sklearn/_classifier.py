@@ -9,7 +9,6 @@ from copy import deepcopy
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -108,8 +107,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Notified like skorch's own.
     checkpoint : path-like or None, default=None
         File that holds the state of the training after each epoch. If it is there
-        already, `fit` goes on from it, to the result of an unbroken training; if it
-        belongs to other settings or data, `fit` refuses.
+        already, `fit` goes on from it, to the result of an unbroken training (an
+        augmenter needs a seed of its own for that); if it belongs to other settings
+        or data, `fit` refuses.
     precision : {"float32", "bfloat16"}, default="float32"
         Precision of products in training. ``"bfloat16"`` is about twice as fast on
         a GPU and on CPUs that know it (AMX, AVX512-BF16), and slow on others.
@@ -355,7 +355,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             train = self._dataset(faces, targets, weights, soft)
             valid = checks.check_validation_data(self, X_val, y_val)
             valid = valid and self._dataset(*valid)
-            seed = int(check_random_state(self.random_state).randint(2**31))
+            seed = _training.draw_seed(self.random_state, self.checkpoint)
             if valid is None and self.early_stopping:
                 train, valid = train.split(*checks.hold_out(targets, self, seed))
             tasks = context and _training.FitTasks(self, context, X, y)
@@ -403,7 +403,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if first:
                 self.classes_ = checks.check_classes(classes)
             targets = checks.encode(labels, self.classes_)
-            seed = int(check_random_state(self.random_state).randint(2**31))
+            seed = _training.draw_seed(self.random_state)
             train = self._dataset(faces, targets, weights)
             module = self._new_module(train.images, seed) if first else None
             self._train(module, train, None, seed, single_epoch=True)

@@ -380,6 +380,54 @@ class TestCheckpoint:
         with pytest.raises(ModelFileError, match="training data"):
             tiny(checkpoint=tmp_path / "c.pt").fit(images[1:], faces.target[1:])
 
+    def test_other_augmentation_is_refused(self, images, faces, tmp_path):
+        view = RandomAffineAugmenter(random_state=0).fit_transform(images)
+        tiny(checkpoint=tmp_path / "c.pt").fit(view, faces.target)
+        other = RandomAffineAugmenter(rotation_range=5, random_state=0)
+        with pytest.raises(ModelFileError, match=r"augmentation: .*15.*there, .* 5"):
+            tiny(checkpoint=tmp_path / "c.pt").fit(
+                other.fit_transform(images), faces.target
+            )
+
+    def test_file_of_an_older_version_is_taken(self, images, faces, tmp_path):
+        path = tmp_path / "c.pt"
+        tiny(checkpoint=path).fit(images, faces.target)
+        state = torch.load(path, weights_only=True)
+        for name in ("augmentation", "epochs before", "soft_target_weight"):
+            del state["settings"][name]
+        torch.save(state, path)
+        assert tiny(checkpoint=path).fit(images, faces.target).n_iter_ == 2
+
+    def test_without_a_seed_it_goes_on_as_well(self, images, faces, tmp_path):
+        settings = {"random_state": None, "early_stopping": True, "max_epochs": 4}
+        clf = tiny(**settings, checkpoint=tmp_path / "c.pt", callbacks=[KillAt(3)])
+        with pytest.raises(RuntimeError, match="killed"):
+            clf.fit(images, faces.target)
+        clf.set_params(callbacks=None).fit(images, faces.target)
+        assert clf.history_["epoch"].tolist() == [1, 2, 3, 4]
+
+    def test_warm_start_goes_on_from_it(self, images, faces, tmp_path):
+        first = tiny(warm_start=True).fit(images, faces.target)
+        first.set_params(max_epochs=3)
+        unbroken, broken = (pickle.loads(pickle.dumps(first)) for _ in range(2))
+        unbroken.fit(images, faces.target)
+        broken.set_params(checkpoint=tmp_path / "c.pt", callbacks=[KillAt(5)])
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="killed"):
+                broken.fit(images, faces.target)
+        broken.set_params(callbacks=None).fit(images, faces.target)
+        assert broken.history_["epoch"].tolist() == [1, 2, 3, 4, 5]
+        np.testing.assert_array_equal(
+            broken.predict_proba(images), unbroken.predict_proba(images)
+        )
+
+    def test_file_of_the_training_before_is_refused(self, images, faces, tmp_path):
+        """Or a warm start would find its training done already."""
+        clf = tiny(warm_start=True, checkpoint=tmp_path / "c.pt")
+        clf.fit(images, faces.target)
+        with pytest.raises(ModelFileError, match="epochs before: 0 there, 2 here"):
+            clf.fit(images, faces.target)
+
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no", b"\x80\x04N."])
     def test_broken_file_is_refused(self, images, faces, tmp_path, content):
         path = tmp_path / "c.pt"

@@ -2,6 +2,7 @@
 
 from ._build import OPTIMIZERS, make_callbacks, make_net
 from ._calibration import fit_temperature, softmax
+from ._checkpoint import draw_seed
 from ._dataset import FaceDataset, weights_of_classes
 from ._devices import resolve_device, resolve_or_cpu
 from ._fit_tasks import FitTasks
@@ -26,6 +27,7 @@ __all__ = [
     "FaceNet",
     "FitTasks",
     "compute_logits",
+    "draw_seed",
     "fit_temperature",
     "fold_batch_norm",
     "go_on_from",

@@ -88,6 +88,7 @@ def _settings(clf, train, valid, seed) -> dict:
         name = getattr(clf.network, "__qualname__", str(clf.network))
         settings["network"] = f"{clf.network.__module__}.{name}"
     settings["random_state"] = seed
+    settings["augmentation"] = str(getattr(train.faces, "settings", None))
     settings["training data"] = train.fingerprint()
     settings["validation data"] = None if valid is None else valid.fingerprint()
     return settings

@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
 from .._files import write_atomically
@@ -38,11 +39,13 @@ class Checkpoint(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Go on from the file, if there is one."""
+        self.settings = {**self.settings, "epochs before": len(net.history)}
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return
         state = read_checkpoint(self.path)
         self._compare(state["settings"])
+        net.history.clear()  # the file holds that of earlier trainings as well
         net.module_.load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
         for name, part in self.parts.items():
@@ -50,11 +53,11 @@ class Checkpoint(Callback):
         restore_history(net, state["history"])
 
     def _compare(self, settings):
-        names = sorted({*settings, *self.settings})
+        # A file of an older version lacks what was not known when it was written.
         differ = [
-            f"{name}: {settings.get(name)!r} there, {self.settings.get(name)!r} here"
-            for name in names
-            if settings.get(name) != self.settings.get(name)
+            f"{name}: {value!r} there, {self.settings.get(name)!r} here"
+            for name, value in sorted(settings.items())
+            if value != self.settings.get(name)
         ]
         if differ:
             raise ModelFileError(
@@ -83,6 +86,13 @@ class Checkpoint(Callback):
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+
+def draw_seed(random_state, checkpoint=None) -> int:
+    """Draw the seed of a training; one without `random_state` goes on with its own."""
+    if random_state is None and checkpoint is not None and Path(checkpoint).exists():
+        return read_checkpoint(Path(checkpoint))["settings"]["random_state"]
+    return int(check_random_state(random_state).randint(2**31))
 
 
 def read_checkpoint(path: Path) -> dict:
