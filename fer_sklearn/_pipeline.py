@@ -20,6 +20,7 @@ SEED_AUGMENTATION = {
     "erasing_probability": 0.0,
 }
 SEED_TRAINING = {
+    "network": "seed",
     "max_epochs": 100,
     "batch_size": 32,
     "optimizer": "adam",
@@ -161,7 +162,6 @@ def make_seed_pipeline(*, random_state=None, **classifier_params):
     32
     """
     return make_fer_pipeline(
-        "seed",
         augment=SEED_AUGMENTATION,
         random_state=random_state,
         **{**SEED_TRAINING, **classifier_params},

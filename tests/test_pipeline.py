@@ -69,6 +69,7 @@ class TestMaking:
         assert params["augment__shear_range"] == 0.15
         assert params["augment__erasing_probability"] == 0
         assert make_seed_pipeline(max_epochs=2)["cnn"].max_epochs == 2
+        assert make_seed_pipeline(network="nano")["cnn"].network == "nano"
 
     def test_can_be_cloned(self):
         pipe = tiny(lr=0.03)
