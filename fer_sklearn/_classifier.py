@@ -351,7 +351,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if not warm:
                 self.classes_ = checks.check_classes(labels)
             targets = checks.encode(labels, self.classes_)
-            soft = checks.check_soft_targets(self, soft_targets, sample_weight, targets)
+            soft = checks.check_soft_targets(
+                self, soft_targets, X, sample_weight, targets
+            )
             train = self._dataset(faces, targets, weights, soft)
             valid = checks.check_validation_data(self, X_val, y_val)
             valid = valid and self._dataset(*valid)

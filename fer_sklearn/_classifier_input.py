@@ -102,17 +102,22 @@ def check_training_data(clf, X, y, sample_weight, *, reset):
     return faces[kept], y[kept], weights[kept]
 
 
-def check_soft_targets(clf, soft_targets, sample_weight, targets):
+def check_soft_targets(clf, soft_targets, X, sample_weight, targets):
     """Return the share of each class in each row that is trained on, or None."""
     if soft_targets is None:
         return None
+    classes, columns = clf.classes_.tolist(), list(getattr(soft_targets, "columns", ()))
+    if columns != classes and set(columns) == set(classes):
+        raise FERError(
+            f"soft_targets is a data frame with the columns {columns}, expected the "
+            f"order of classes_, {classes}. Bring them into it: soft_targets[{classes}]"
+        )
     shares = check_array(soft_targets, dtype=np.float32, input_name="soft_targets")
-    n_rows = len(targets) if sample_weight is None else len(sample_weight)
-    expected = (n_rows, len(clf.classes_))
+    expected = (len(X), len(classes))
     if shares.shape != expected:
         raise FERError(
             f"soft_targets has shape {shares.shape}, expected {expected}: a row for "
-            f"each face, a column for each of the classes {clf.classes_.tolist()}."
+            f"each face, a column for each of the classes {classes}."
         )
     if shares.min() < 0:
         row, column = np.argwhere(shares < 0)[0]
@@ -121,10 +126,12 @@ def check_soft_targets(clf, soft_targets, sample_weight, targets):
             "expected probabilities or votes, from 0 up. Of logits, take the softmax."
         )
     if sample_weight is not None:
-        shares = shares[np.flatnonzero(sample_weight)]
+        # As in check_training_data: what is 0 in single precision is left out.
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float32)
+        shares = shares[np.flatnonzero(weights)]
     sums = shares.sum(axis=1, keepdims=True)
     weight = np.where(sums > 0, np.float32(clf.soft_target_weight), np.float32(0))
-    labels = np.eye(len(clf.classes_), dtype=np.float32)[targets]
+    labels = np.eye(len(classes), dtype=np.float32)[targets]
     return (1 - weight) * labels + weight * shares / np.where(sums > 0, sums, 1)
 
 

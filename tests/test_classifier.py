@@ -210,6 +210,11 @@ class TestWeights:
         clf.partial_fit(images[:3], [0, 0, 2], classes=range(7))
         assert clf.predict_proba(images[:1]).shape == (1, 7)
 
+    def test_class_weights_of_nothing(self, images, faces):
+        clf = tiny(class_weight=dict.fromkeys(range(7), 0))
+        with pytest.raises(FERError, match=r"class_weight is 0 for every class.*Give"):
+            clf.fit(images, faces.target)
+
     def test_class_weight_of_an_unknown_class(self, images, faces):
         with pytest.raises(ValueError, match="are not in class_weight"):
             tiny(class_weight={"happpy": 2.0}).fit(images, faces.target)
@@ -262,6 +267,28 @@ class TestSoftTargets:
         np.testing.assert_allclose(
             weighted.predict_proba(images), without.predict_proba(images), atol=1e-5
         )
+
+    @pytest.mark.parametrize("weights", [2.0, np.r_[np.ones(209), 1e-60]])
+    def test_weights_of_every_form(self, images, faces, weights):
+        labels = np.eye(7)[faces.target]
+        clf = tiny().fit(
+            images, faces.target, sample_weight=weights, soft_targets=labels
+        )
+        plain = tiny().fit(images, faces.target, sample_weight=weights)
+        np.testing.assert_allclose(
+            clf.predict_proba(images), plain.predict_proba(images), atol=1e-5
+        )
+
+    def test_a_frame_with_the_classes_in_another_order(self, images, faces):
+        names = np.array(["g", "f", "e", "d", "c", "b", "a"])
+        soft = pd.DataFrame(np.eye(7)[faces.target], columns=names)
+        clf = tiny(soft_target_weight=1.0)
+        with pytest.raises(FERError, match=r"columns \['g', .*order of classes_, \['a"):
+            clf.fit(images, names[faces.target], soft_targets=soft)
+        clf.fit(images, names[faces.target], soft_targets=soft[sorted(names)])
+        other_index = np.arange(210)[::-1]
+        soft = pd.DataFrame(np.eye(7)[faces.target], index=other_index)
+        clf.fit(images, faces.target, soft_targets=soft)
 
     def test_a_search_cuts_them_with_the_faces(self, images, faces):
         soft = np.eye(7)[faces.target]

@@ -8,6 +8,7 @@ from sklearn.utils import compute_class_weight
 from torch.utils.data import Dataset
 
 from .._augmented_images import AugmentedImages
+from ..exceptions import FERError
 
 
 class FaceDataset(Dataset):
@@ -68,7 +69,13 @@ class FaceDataset(Dataset):
             own = 1 if self.weights is None else self.weights
             self.weights = of_class[self.targets] * own
         if self.weights is not None:
-            self.weights = (self.weights / self.weights.mean()).astype(np.float32)
+            mean = self.weights.mean()
+            if mean == 0:
+                raise FERError(
+                    "class_weight is 0 for every class among the labels, so that "
+                    "nothing is left to train on. Give a weight to some."
+                )
+            self.weights = (self.weights / mean).astype(np.float32)
 
     def fingerprint(self) -> str:
         """Tell this data from other data: a checksum of all that it holds."""
