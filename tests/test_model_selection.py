@@ -96,7 +96,8 @@ def test_strings_and_images_have_the_same_groups(images):
     # Blanks are not part of a picture.
     strings[-1] = strings[-1].replace(" ", "  ") + " "
     expected = [*range(9), *range(5)]
-    for X in (faces, strings, pd.Series(strings, index=range(50, 64)), tuple(strings)):
+    series = pd.Series(strings, index=range(50, 64))
+    for X in (faces, strings, series, series.to_frame(), tuple(strings)):
         assert face_groups(X).tolist() == expected
     assert face_groups(faces.astype(np.int64)).tolist() == expected
 
@@ -138,7 +139,7 @@ def test_unseen_rows_of_other_sizes(images):
     [
         ([], FERError, "X has 0 rows, expected at least one face"),
         (["1 2 3 4", "1 2 3"], PixelStringError, "Row 1 of X has 3 grey levels"),
-        (["1 2 3"], PixelStringError, "Row 0 of X has 3 grey levels"),
+        (["1 2 3"], PixelStringError, "Row 0 of X has 3 grey levels, .* a square"),
         (["1 2 3 256"], PixelStringError, "Row 0 of X has '256'"),
         ([""], PixelStringError, "Row 0 of X"),
         ([None, "1"], PixelStringError, "Row 0 of X"),

@@ -6,7 +6,7 @@ from math import isqrt
 import numpy as np
 
 from .._pixels import PixelStringTransformer
-from ..exceptions import FERError
+from ..exceptions import FERError, PixelStringError
 
 __all__ = ["as_images", "image_keys", "near_pairs"]
 
@@ -34,9 +34,16 @@ def as_images(X, name="X"):
         raise FERError(f"{name} has 0 rows, expected at least one face.")
     if getattr(X, "ndim", 1) == 3:
         return PixelStringTransformer(image_shape=X.shape[1:]).fit_transform(X)
-    first = X.iloc[0] if hasattr(X, "iloc") else X[0]
-    side = isqrt(len(first.split())) if isinstance(first, str) else 48
-    return PixelStringTransformer(image_shape=(max(side, 1),) * 2).fit_transform(X)
+    first = np.asarray(X[:1], dtype=object).ravel()[0]
+    n_levels = len(first.split()) if isinstance(first, str) else 48 * 48
+    side = isqrt(n_levels)
+    if side == 0 or side * side != n_levels:
+        raise PixelStringError(
+            f"Row 0 of {name} has {n_levels} grey levels, expected those of a square "
+            "such as 2304 (48x48). Correct or drop the row; faces that are no squares "
+            "can be handed in as an array of shape (n_samples, height, width)."
+        )
+    return PixelStringTransformer(image_shape=(side, side)).fit_transform(X)
 
 
 def image_keys(images, *, mirrored):
