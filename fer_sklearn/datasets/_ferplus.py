@@ -170,13 +170,13 @@ def join_ferplus(faces, votes):
         source, votes = os.fspath(votes), load_ferplus(votes)
     rows = faces.get("rows", np.arange(len(faces.data)))
     _check_alignment(faces, rows, votes, source)
-    return Bunch(
-        **faces,
-        votes=votes.votes[rows],
-        vote_names=votes.vote_names,
-        ferplus_target=votes.target[rows],
-        is_face=votes.is_face[rows],
-    )
+    joined = {
+        "votes": votes.votes[rows],
+        "vote_names": votes.vote_names,
+        "ferplus_target": votes.target[rows],
+        "is_face": votes.is_face[rows],
+    }
+    return Bunch(**{**faces, **joined})
 
 
 def _check_alignment(faces, rows, votes, source):

@@ -86,6 +86,12 @@ def test_join(fer2013, votes_csv):
     assert "votes" not in faces
 
 
+def test_join_twice(fer2013, votes_csv):
+    once = join_ferplus(load_fer2013(fer2013), votes_csv)
+    twice = join_ferplus(once, votes_csv)
+    np.testing.assert_array_equal(twice.votes, once.votes)
+
+
 @pytest.mark.parametrize(
     ("options", "rows"),
     [
