@@ -24,7 +24,7 @@ from fer_sklearn._training import (
     resolve_device,
     softmax,
 )
-from fer_sklearn._training._schedule import CURVES, Schedule, StopTraining
+from fer_sklearn._training._schedule import CURVES, Schedule
 from fer_sklearn.exceptions import FERError, ModelFileError
 from fer_sklearn.networks import GreyLevelNormalizer, make_network
 
@@ -151,9 +151,6 @@ class TestSchedule:
         state = schedule.state_dict()
         schedule.load_state_dict({**state, "elapsed": 60.0})
         assert schedule.elapsed() == pytest.approx(60, abs=1)
-
-    def test_stop_is_no_error_for_users(self):
-        assert issubclass(StopTraining, Exception)
 
     def test_divergence_is_told(self, images, faces):
         clf = tiny(lr=1e20, lr_schedule="constant", max_epochs=3)
