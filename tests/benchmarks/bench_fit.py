@@ -5,6 +5,7 @@ The comparison with Keras needs FER_BENCH_KERAS_PYTHON, as bench_augmentation.py
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def rows(rounds):
         items=n_faces,
         note=kind_of_faces(),
     )
-    yield against_keras(full_size(4096, else_take=256), rounds)
+    yield from against_keras(full_size(4096, else_take=256), rounds)
 
 
 def void(_):
@@ -122,28 +123,29 @@ def against_keras(n_faces, rounds):
         "strings, batch 32, 2 threads"
     )
     against = "the same network, batch, optimiser and augmentation in Keras, 2 threads"
+    limits = {"at_least": 1.3, "aim": 2}
     python = os.environ.get("FER_BENCH_KERAS_PYTHON")
     if not python:
         note = "FER_BENCH_KERAS_PYTHON names no Python with Keras"
-        return not_measured(what, against, note=note, bound=">= 1.3", aim="2")
+        yield not_measured(what, against, note=note, bound=">= 1.3", aim="2")
+        return
     torch.set_num_threads(2)
     strings, emotions = face_strings(n_faces)
     images, _ = face_images(n_faces)
-    pipe = make_seed_pipeline(
-        max_epochs=1, early_stopping=False, random_state=0, device="cpu"
-    )
+    pipe = make_seed_pipeline(max_epochs=1, early_stopping=False, random_state=0)
+
+    def fit(precision):
+        pipe.set_params(cnn__precision=precision, cnn__device="cpu")
+        pipe.fit(strings, emotions)
+
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder, "faces.npz"), images=images, emotions=emotions)
         script = Path(__file__).with_name("_keras_fit.py")
+        about = {"rounds": rounds, "items": n_faces, "note": kind_of_faces()}
         with Child(python, script, Path(folder, "faces.npz"), 2) as keras:
-            return speed_up(
-                what,
-                against,
-                lambda: void(pipe.fit(strings, emotions)),
-                keras,
-                at_least=1.3,
-                aim=2,
-                rounds=rounds,
-                items=n_faces,
-                note=kind_of_faces(),
-            )
+            for precision in ("float32", "bfloat16"):
+                ours = partial(fit, precision)
+                name = f"{what}, {precision}"
+                yield speed_up(
+                    name, f"{against}, float32", ours, keras, **limits, **about
+                )

