@@ -86,6 +86,8 @@ def _earlier_run(args):
             f"{folder.path} is finished: its model is {folder.model}. To train on with "
             "other settings, start a new run."
         )
+    # A run of an older version has no word on the options that came later.
+    folder.config["options"] = dict.fromkeys(_OPTIONS) | folder.config["options"]
     return folder
 
 

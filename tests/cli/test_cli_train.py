@@ -376,6 +376,18 @@ def test_a_run_that_dies_goes_on_to_the_same_end(
     assert (models[0].predict_proba(X) == models[1].predict_proba(X)).all()
 
 
+def test_a_run_of_an_older_version_goes_on(train, faces_csv, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        _stop_after(patch, 2, RuntimeError("killed"))
+        assert train(faces_csv, "--out", out) == 1
+    config = json.loads((out / "config.json").read_text())
+    del config["options"]["teacher"], config["options"]["votes"]
+    (out / "config.json").write_text(json.dumps(config))
+    assert main(["train", "--resume", str(out), "--quiet"]) == 0
+    assert (out / "model.fer").exists()
+
+
 def test_ctrl_c_saves_the_best_model_and_says_so(
     train, faces_csv, tmp_path, capsys, monkeypatch
 ):
