@@ -79,6 +79,8 @@ class TestSameSeed:
             # Python 3.12 warns of forking a process that has threads, as PyTorch's
             # loader does. Remove when PyTorch starts workers in another way.
             warnings.simplefilter("ignore", DeprecationWarning)
+            # On a machine of one core two workers are too many, says PyTorch.
+            warnings.filterwarnings("ignore", "This DataLoader will create")
             helped = make(num_workers=2).fit(faces.data, faces.target)
         assert_same(fitted, helped)
 

@@ -239,6 +239,8 @@ class TestAugmentation:
             # Python 3.12 warns of forking a process that has threads, as PyTorch's
             # loader does. Remove when PyTorch starts workers in another way.
             warnings.simplefilter("ignore", DeprecationWarning)
+            # On a machine of one core two workers are too many, says PyTorch.
+            warnings.filterwarnings("ignore", "This DataLoader will create")
             helped = tiny(num_workers=2).fit(view, faces.target)
         np.testing.assert_array_equal(
             alone.predict_proba(images), helped.predict_proba(images)
