@@ -45,7 +45,7 @@ def open_pretrained(pretrained):
     """
     path = os.fspath(pretrained)
     names = pretrained_names()
-    if path in names:
+    if isinstance(pretrained, str) and path in names:
         with as_file(weights_folder() / f"{path}{SUFFIX}") as file_path:
             with open_model_file(file_path) as file:
                 yield file

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +69,15 @@ def test_loads_by_name(trained, folder, faces):
     pipe = load_pretrained("tiny")
     expected = trained.predict_proba(faces.data)
     np.testing.assert_array_equal(pipe.predict_proba(faces.data), expected)
+
+
+def test_a_path_is_no_name(folder, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "tiny").write_text("a file of that name, without a suffix")
+    monkeypatch.chdir(here)
+    with pytest.raises(ModelFileError, match="not a model file"):
+        load_pretrained(Path("tiny"))
 
 
 def test_unknown_names_are_answered_with_those_there(folder):
