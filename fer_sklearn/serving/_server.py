@@ -39,9 +39,11 @@ def bind(host, port):
         return socket.create_server(address[:2], family=family, backlog=512)
     except (OSError, UnicodeError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
+        cure = "Choose another port with --port, or 0 for any free one."
+        if isinstance(error, (socket.gaierror, UnicodeError)):
+            cure = "--host names this machine, such as 127.0.0.1, or 0.0.0.0 for all."
         raise FERError(
-            f"Cannot listen on {host}, port {port}: {reason}. Choose another port with "
-            "--port, or 0 for any free one."
+            f"Cannot listen on {host}, port {port}: {reason}. {cure}"
         ) from error
 
 

@@ -85,6 +85,13 @@ def test_port_in_use_is_said_before_the_model_is_loaded(monkeypatch, capsys):
     assert f"Cannot listen on 127.0.0.1, port {port}" in capsys.readouterr().err
 
 
+def test_a_host_of_nowhere_is_no_matter_of_ports(capsys):
+    assert main(["serve", "--host", "nowhere.invalid"]) == 1
+    message = capsys.readouterr().err
+    assert "Cannot listen on nowhere.invalid" in message
+    assert "--host names this machine" in message
+
+
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
 def test_port_is_checked(port, capsys):
     assert main(["serve", "--port", port]) == 2
