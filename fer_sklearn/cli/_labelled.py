@@ -8,6 +8,9 @@ import numpy as np
 from .. import datasets
 from .._pixels import PixelStringTransformer
 from ..exceptions import DataFileError
+from ._kinds import IMAGES, VIDEOS
+from ._models import is_model
+from ._pixels import parse_pixels
 
 
 @dataclass
@@ -67,6 +70,7 @@ def read_faces(path, image_shape=(48, 48)):
     image_shape : tuple of int
         Height and width of the faces.
     """
+    _check_kind(path)
     if Path(path).is_dir():
         return _read_folder(path, image_shape)
     bunch = datasets.load_fer2013(path)
@@ -75,8 +79,20 @@ def read_faces(path, image_shape=(48, 48)):
             f"{path} has no emotion column, so there is nothing to learn from or to "
             "compare with. Use: fer-sklearn predict"
         )
-    images = PixelStringTransformer(image_shape=image_shape).fit_transform(bunch.data)
+    images = parse_pixels(path, bunch.data, image_shape)
     return _label(images, bunch, bunch.usage)
+
+
+def _check_kind(path):
+    """Refuse what is something else by its ending, and say where it belongs."""
+    wanted = "a csv of faces, or a folder of images with one folder an emotion"
+    if is_model(path):
+        raise DataFileError(f"{path} is a model; give {wanted}.")
+    if Path(path).is_file() and Path(path).suffix.lower() in IMAGES | VIDEOS:
+        raise DataFileError(
+            f"{path} is one picture or video, without labels; give {wanted}. To name "
+            f"its emotion: fer-sklearn predict {path}"
+        )
 
 
 def _read_folder(path, image_shape):

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+from .._weights import pretrained_names
 from ..exceptions import FERError
+from ._kinds import IMAGES, MODELS, TABLES, VIDEOS
 from ._run_folder import CONFIG, MODEL
 
 DEFAULT = "compact"
 
 
 def is_model(text):
-    """Whether `text` is a model file or a run folder, not an input to predict on."""
+    """Whether `text` names a model: file, run folder or pretrained, not faces."""
     path = Path(text)
     if path.is_dir():
         return (path / MODEL).is_file() or (path / CONFIG).is_file()
-    return path.suffix in (".fer", ".onnx")
+    pretrained = not path.exists() and str(text) in pretrained_names()
+    return pretrained or path.suffix in MODELS
 
 
 def model_file(text):
@@ -22,21 +25,35 @@ def model_file(text):
     Raises
     ------
     FERError
-        If a run folder has no model yet, or a path leads nowhere.
+        If a folder has no model, or a path leads nowhere or to faces.
     """
     path = Path(text)
     if path.is_dir():
-        if (path / MODEL).is_file():
-            return path / MODEL
-        raise FERError(
-            f"{path} has no {MODEL}. If its training was broken off, finish it: "
-            f"fer-sklearn train --resume {path}"
-        )
+        return _in_folder(path)
     if path.exists():
+        # A model file is a zip, and may be called one.
+        if path.suffix.lower() in (TABLES | IMAGES | VIDEOS) - {".zip"}:
+            raise FERError(
+                f"{path} is no model; as MODEL give a model file, a run folder or a "
+                "pretrained name."
+            )
         return path
     if path.suffix or len(path.parts) > 1:
         raise FERError(f"{path} does not exist; give a model file or a run folder.")
     return None
+
+
+def _in_folder(path):
+    if (path / MODEL).is_file():
+        return path / MODEL
+    if (path / CONFIG).is_file():
+        raise FERError(
+            f"{path} has no {MODEL}. If its training was broken off, finish it: "
+            f"fer-sklearn train --resume {path}"
+        )
+    runs = sorted(str(file.parent) for file in path.glob(f"*/{MODEL}"))
+    cure = f"Do you mean {runs[-1]}?" if runs else "Name a folder that train made."
+    raise FERError(f"{path} is no run folder: it has no {MODEL}. {cure}")
 
 
 def open_model(text):

@@ -277,8 +277,8 @@ def _add_predict(commands):
     add(
         "--model",
         metavar="MODEL",
-        help="model file, run folder or pretrained name (default: compact); a run "
-        "folder or .fer file as the first INPUT does the same",
+        help="model file, run folder or pretrained name (default: compact); as the "
+        "first INPUT it does the same",
     )
     add("-o", "--out", metavar="CSV", help="file to write (default: print)")
     add("--cropped", action="store_true", help="each picture is a face already")

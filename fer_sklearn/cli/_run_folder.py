@@ -99,6 +99,8 @@ def _new_folder(path):
     if path is None:
         return _dated_folder(Path("runs"))
     path = Path(path)
+    if path.is_file():
+        raise FERError(f"{path} is a file; --out names a new folder for the run.")
     path.mkdir(parents=True, exist_ok=True)
     if any(path.iterdir()):
         raise FERError(

@@ -7,12 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import datasets, photos
-from .._pixels import PixelStringTransformer
 from ..exceptions import FERError, MissingExtraError
-
-_TABLES = {".csv", ".gz", ".xz", ".zip", ".bz2"}
-_VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
-_IMAGES = set(".bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split())
+from ._kinds import IMAGES, TABLES, VIDEOS
+from ._pixels import parse_pixels
 
 _ROWS_AT_ONCE = 512
 
@@ -77,7 +74,7 @@ def _search(folder):
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in _IMAGES
+        if path.suffix.lower() in IMAGES
         and path.is_file()
         and not path.name.startswith(".")  # what file managers leave behind
     )
@@ -85,7 +82,7 @@ def _search(folder):
 
 def has_pictures(files):
     """Whether any of `files` is a picture or a video, not a csv."""
-    return any(path.suffix.lower() not in _TABLES for path in files)
+    return any(path.suffix.lower() not in TABLES for path in files)
 
 
 class Reader:
@@ -120,7 +117,7 @@ class Reader:
             If the file cannot be read.
         """
         suffix = path.suffix.lower()
-        if suffix in _TABLES:
+        if suffix in TABLES:
             yield from self._read_table(path)
             return
         height, width = self.image_shape
@@ -129,7 +126,7 @@ class Reader:
                 f"This model wants faces of {height}x{width} pixels, and pictures give "
                 "square ones; hand in a csv of pixels."
             )
-        if suffix not in _VIDEOS:
+        if suffix not in VIDEOS:
             yield self._find_faces(path, photos.read_photo(path))
             return
         for frame in photos.read_video(path, every=self.every):
@@ -140,8 +137,7 @@ class Reader:
 
     def _read_table(self, path):
         strings = datasets.load_fer2013(path).data
-        parser = PixelStringTransformer(image_shape=self.image_shape)
-        images = parser.fit_transform(strings)
+        images = parse_pixels(path, strings, self.image_shape)
         for start in range(0, len(images), _ROWS_AT_ONCE):
             chunk = images[start : start + _ROWS_AT_ONCE]
             yield Source(path, range(start, start + len(chunk)), chunk)

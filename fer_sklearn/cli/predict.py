@@ -8,7 +8,7 @@ from .._files import write_atomically
 from ..exceptions import FERError
 from ._models import DEFAULT, is_model, open_model, use_threads
 from ._prediction import Prediction
-from ._sources import find_files
+from ._sources import find_files, has_pictures
 
 
 def run(args):
@@ -26,11 +26,11 @@ def run(args):
         0, or 1 if a file could not be read.
     """
     model, inputs = split_model(args.model, args.inputs)
-    _check_places(args)
+    files, empty = find_files(inputs)
+    _check_places(args, files)
     use_threads(args.threads)
     pipe = open_model(model)
     work = Prediction(pipe, args)
-    files, empty = find_files(inputs)
     for folder in empty:
         work.report(folder, "no images in this folder")
     if args.out is None:
@@ -49,14 +49,24 @@ def split_model(model, inputs):
                 f"{model} is a model; say what to predict on: "
                 f"fer-sklearn predict {model} faces.csv"
             )
+    for text in inputs:
+        if is_model(text):
+            raise FERError(
+                f"{text} is a model, not faces. One model predicts: as the first "
+                "INPUT, or by --model."
+            )
     return model or DEFAULT, inputs
 
 
-def _check_places(args):
+def _check_places(args, files):
     """Refuse what cannot be written before anything is read."""
     if args.out is not None and not Path(args.out).parent.is_dir():
         raise FERError(f"{Path(args.out).parent} is no folder; make it first.")
+    if args.out is not None and Path(args.out).is_dir():
+        raise FERError(f"{args.out} is a folder; --out names the csv to write.")
     if args.annotate is not None:
+        if files and not has_pictures(files):
+            raise FERError("--annotate marks pictures and videos; these are csv files.")
         folder = Path(args.annotate)
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):

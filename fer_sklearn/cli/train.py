@@ -10,6 +10,7 @@ import numpy as np
 from .. import __version__
 from .._persistence import save_model
 from .._pipeline import make_fer_pipeline, make_seed_pipeline
+from .._training import network_specs, resolve_device
 from ..datasets import class_names
 from ..exceptions import FERError, MissingExtraError
 from ..model_selection import train_test_split_faces
@@ -125,8 +126,18 @@ def build_pipeline(options, *, drawn=False):
     if options["no_augment"]:
         pipe.steps = [step for step in pipe.steps if step[0] != "augment"]
     pipe.set_params(**dict(map(parse_setting, options["settings"] or [])))
-    pipe["cnn"]._validate_params()  # now, not after seconds of reading
+    _check(pipe)
     return pipe
+
+
+def _check(pipe):
+    """Refuse now, not after seconds of reading, what `fit` would refuse."""
+    cnn, shape = pipe["cnn"], pipe["pixels"]._check_image_shape()
+    cnn._validate_params()
+    resolve_device(cnn.device)
+    network_specs(
+        cnn.network, params=cnn.network_params, n_classes=7, image_shape=shape
+    )
 
 
 _PARAMETERS = {

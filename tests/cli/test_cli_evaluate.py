@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from fer_sklearn import load_model
+from fer_sklearn import load_model, make_faces
 from fer_sklearn.cli import main
 
 
@@ -109,14 +110,52 @@ def test_emotions_that_the_model_never_saw(train, faces, capsys, tmp_path):
     assert "it knows happy, sad" in message
 
 
+def _break_off(path):
+    path.mkdir()
+    (path / "config.json").touch()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda path: None, "does not exist; give a model file"),
         (lambda path: path.write_text("no model"), "not a model file of fer_sklearn"),
-        (lambda path: path.mkdir(), "has no model.fer. If its training was broken off"),
+        (lambda path: path.mkdir(), "is no run folder: it has no model.fer"),
+        (_break_off, "has no model.fer. If its training was broken off"),
     ],
 )
 def test_what_is_no_model_is_named(make, message, faces_csv, capsys, tmp_path):
     make(tmp_path / "model.fer")
     assert message in _fails(capsys, tmp_path / "model.fer", faces_csv)
+
+
+def test_a_folder_of_runs_names_the_newest(run, faces_csv, capsys):
+    message = _fails(capsys, run.parent, faces_csv)
+    assert f"is no run folder: it has no model.fer. Do you mean {run}?" in message
+
+
+def test_faces_before_the_model(run, faces_csv, capsys):
+    message = _fails(capsys, faces_csv, run)
+    assert f"{faces_csv} is no model; as MODEL give a model file" in message
+
+
+def test_a_model_instead_of_faces(run, capsys):
+    for model in (run, run / "model.fer", "compact"):
+        assert f"{model} is a model; give a csv of faces" in _fails(capsys, run, model)
+
+
+def test_a_picture_instead_of_labelled_faces(run, images, capsys, tmp_path):
+    Image.fromarray(images[0]).save(tmp_path / "face.PNG")
+    message = _fails(capsys, run, tmp_path / "face.PNG")
+    assert "face.PNG is one picture or video, without labels; give a csv" in message
+    assert "fer-sklearn predict" in message
+
+
+def test_faces_of_another_size_than_the_model_takes(run, capsys, tmp_path):
+    faces = make_faces(7, image_size=20, random_state=0)
+    table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data})
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    message = _fails(capsys, run, tmp_path / "faces.csv")
+    assert "faces.csv: Row 0 (counted from 0) has 400 grey levels" in message
+    assert 'fer-sklearn train --set "pixels__image_shape=(height, width)"' in message
+    assert "set image_shape=" not in message

@@ -81,6 +81,14 @@ def test_many_files_go_through_in_batches(
     _check(rows, np.concatenate([expected[0]] * 2))
 
 
+def test_a_pretrained_name_may_come_first(images, capsys, tmp_path):
+    Image.fromarray(images[0]).save(tmp_path / "face.png")
+    assert main(["predict", "compact", str(tmp_path / "face.png"), "--cropped"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert len(_read(captured.out)) == 1
+
+
 def test_a_bad_file_is_reported_and_the_rest_is_done(run, folder, expected, capsys):
     (folder / "bad.jpg").write_text("I am no image")
     (folder / "empty.jpg").touch()
@@ -194,9 +202,13 @@ def test_copies_of_one_name_do_not_meet(run, capsys, tmp_path, images):
     ("args", "message"),
     [
         (["{run}"], "is a model; say what to predict on"),
+        (["x.csv", "{run}"], "is a model, not faces. One model predicts: as the first"),
+        (["{run}", "compact", "x.csv"], "compact is a model, not faces"),
         (["{run}", "x.csv", "-o", "nowhere/out.csv"], "nowhere is no folder"),
+        (["{run}", "x.csv", "-o", "{run}"], "is a folder; --out names the csv"),
         (["--model", "nowhere/model.fer", "x.csv"], "does not exist"),
-        (["x.csv", "--annotate", "{run}"], "is not empty; name a new folder"),
+        (["x.png", "--annotate", "{run}"], "is not empty; name a new folder"),
+        (["x.csv", "--annotate", "copies"], "--annotate marks pictures and videos"),
     ],
 )
 def test_mistakes_end_before_any_work(args, message, run, capsys):

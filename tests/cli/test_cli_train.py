@@ -107,6 +107,24 @@ def test_impossible_settings_end_before_any_training(args, message, train, capsy
     assert captured.out == ""
 
 
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--network", "mini"], "Unknown network 'mini'"),
+        (["--device", "gpu"], "device='gpu' cannot be used here"),
+        (["--set", "pixels__image_shape=48"], "image_shape must be a pair"),
+    ],
+)
+def test_impossible_settings_end_before_the_data_is_read(args, message, capsys):
+    assert main(["train", "nowhere.csv", *args]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_the_run_folder_is_no_file(faces_csv, train, capsys):
+    assert train(faces_csv, "--out", "something") == 1
+    assert "something is a file; --out names a new folder" in capsys.readouterr().err
+
+
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     """What a command leaves in the current folder stays out of the repository."""
