@@ -1,11 +1,13 @@
 """Every Python block of README.md and of the quick start runs."""
 
 import re
+import shlex
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from fer_sklearn.cli._parser import build_parser
 from fer_sklearn.datasets import make_faces
 
 ROOT = Path(__file__).parents[1]
@@ -37,10 +39,32 @@ def folder_with_fer2013(tmp_path, monkeypatch):
 def test_block_runs(number, folder_with_fer2013):
     code = BLOCKS[number]
     # The words stand as people should copy them; here one epoch is enough.
-    code = re.sub(r"make_fer_pipeline\(random_state=0\)", "FAST", code)
+    code = re.sub(r"make_fer_pipeline\((verbose=1, )?random_state=0\)", "FAST", code)
     code = re.sub(r"max_epochs=\d+", "max_epochs=1", code)
     code = code.replace("FAST", 'make_fer_pipeline("nano", max_epochs=1)')
     exec(compile(code, f"block {number}", "exec"), {})
+
+
+def _commands():
+    """Each command line of the README and of the documentation."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
+    for page in pages:
+        for line in page.read_text(encoding="utf-8").splitlines():
+            # Prose is not indented by four, and the README's shell is not indented.
+            if re.match(r" {4}fer-sklearn |fer-sklearn ", line):
+                yield pytest.param(line, id=f"{page.name}: {line.strip()[:60]}")
+
+
+@pytest.mark.parametrize("line", list(_commands()))
+def test_command_lines_are_understood(line):
+    words = shlex.split(line, comments=True)
+    assert build_parser().parse_args(words[1:]).command == words[1]
+
+
+def test_a_run_of_the_readme_is_made_before_it_is_used():
+    made = README.index("--out runs/")
+    (name,) = set(re.findall(r"runs/\w+", README))
+    assert README.index(name) == made + len("--out ")
 
 
 def test_python_starts_within_25_lines():
