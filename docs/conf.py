@@ -23,7 +23,8 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+# Included by performance.rst, no page of its own.
+exclude_patterns = ["_build", "benchmarks.md"]
 templates_path = ["_templates"]
 default_role = "autolink"
 nitpicky = False

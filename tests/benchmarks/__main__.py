@@ -40,6 +40,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=7, help="at least 5, default 7")
     parser.add_argument("--output", type=Path, help="write the table here as well")
+    parser.add_argument("--full", action="store_true", help="all faces: takes an hour")
     parser.add_argument("--in-this-process", action="store_true", help="for profilers")
     options = parser.parse_args()
     if options.rounds < 5:
@@ -49,6 +50,8 @@ def main():
     if options.in_this_process:
         run_here(options.names, options.rounds)
         return
+    if options.full:
+        os.environ["FER_BENCH_FULL"] = "1"
     rows = []
     for name in options.names or names:
         rows += run_apart(name, options.rounds)
