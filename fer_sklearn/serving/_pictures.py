@@ -19,7 +19,10 @@ _NOT_WANTED = (
     "Faces are not searched for on this server: the middle of the picture was taken as "
     "one face."
 )
-_WHOLE = "The picture is as small as a face: its middle was taken as one."
+_WHOLE = (
+    "No face was found in this picture; it is small or about square, so its middle was "
+    "taken as one."
+)
 _NOBODY = (
     "No face was found. If the picture is a face already, send it with cropped=true."
 )

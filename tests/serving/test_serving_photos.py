@@ -62,7 +62,7 @@ def test_picture_as_small_as_a_face_is_never_lost(client_that_finds, pipe, pictu
     answer = send(client_that_finds, encode(pictures[0]))
     (picture,) = answer.json()["pictures"]
     assert picture["faces"][0]["box"] is None
-    assert picture["note"].startswith("The picture is as small as a face")
+    assert picture["note"].startswith("No face was found in this picture; it is")
     np.testing.assert_allclose(probabilities(answer), pipe.predict_proba(pictures[:1]))
 
 
