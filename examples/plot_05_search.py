@@ -15,7 +15,7 @@ path = os.environ.get("FER2013_CSV")
 if path:
     faces = load_fer2013(path, usage="PublicTest")
 else:
-    faces = make_faces(420, image_size=32, random_state=0)
+    faces = make_faces(280, image_size=32, random_state=0)
 size = 48 if path else 32
 
 # %%
@@ -46,7 +46,7 @@ search.fit(faces.data, faces.target, groups=face_groups(faces.data))
 
 # %%
 results = pd.DataFrame(search.cv_results_)
-results["augment"] = [type(step).__name__ for step in results["param_augment"]]
+results["augment"] = results["param_augment"].astype(str).str.partition("(")[0]
 columns = ["augment", "param_cnn__label_smoothing", "mean_test_score", "std_test_score"]
 results[columns].sort_values("mean_test_score", ascending=False).round(3)
 
