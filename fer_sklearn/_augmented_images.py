@@ -15,6 +15,16 @@ __all__ = ["AugmentedImages"]
 # erased rectangle whether, area, aspect, row, column and the pixel that colours it.
 _N_NUMBERS = 13
 
+# Settings of a draw that mirrors faces and leaves them alone otherwise.
+_MIRROR_ONLY = {
+    "rotation_range": 0.0,
+    "width_shift_range": 0.0,
+    "height_shift_range": 0.0,
+    "shear_range": 0.0,
+    "zoom_range": (1.0, 1.0),
+    "erasing_probability": 0.0,
+}
+
 
 class AugmentedImages:
     """Images of which every epoch sees another random variation.
@@ -111,7 +121,7 @@ class AugmentedImages:
         size = "x".join(map(str, self.image_shape))
         return f"<AugmentedImages: {len(self)} images of {size}, {self.dtype}>"
 
-    def draw(self, indices=None, epoch=0):
+    def draw(self, indices=None, epoch=0, *, mirror_only=False):
         """Draw augmented images.
 
         Parameters
@@ -120,6 +130,9 @@ class AugmentedImages:
             Which images of this view, in any order; None draws all.
         epoch : int, default=0
             Each epoch has draws of its own.
+        mirror_only : bool, default=False
+            Whether to mirror the images, where the settings say so, and do nothing
+            else to them.
 
         Returns
         -------
@@ -133,7 +146,8 @@ class AugmentedImages:
             positions = self._positions[positions]
         images = self._images.reshape(-1, *self.image_shape)
         rows = positions if self._row_numbers is None else self._row_numbers[positions]
-        maps, boxes, pixels = (part[rows] for part in self._transformations(epoch))
+        drawn = self._transformations(epoch, mirror_only)
+        maps, boxes, pixels = (part[rows] for part in drawn)
         out = np.empty((len(positions), *self.image_shape), dtype=self.dtype)
 
         def apply(part):
@@ -151,18 +165,20 @@ class AugmentedImages:
         _run(apply, len(out), self.n_threads)
         return out.reshape(-1, *self._images.shape[1:])
 
-    def _transformations(self, epoch):
+    def _transformations(self, epoch, mirror_only):
         """Draw what happens to every row in an epoch, once an epoch."""
-        drawn_epoch, drawn = self._drawn
-        if drawn_epoch != epoch:
+        wanted = (epoch, mirror_only)
+        drawn_for, drawn = self._drawn
+        if drawn_for != wanted:
             if self._row_numbers is None:
                 n_rows = len(self._images)
             else:
                 n_rows = int(self._row_numbers.max(initial=-1)) + 1
+            settings = self.settings | (_MIRROR_ONLY if mirror_only else {})
             drawn = _transformations(
-                self.seed, epoch, n_rows, self.settings, self.image_shape
+                self.seed, epoch, n_rows, settings, self.image_shape
             )
-            self._drawn = (epoch, drawn)
+            self._drawn = (wanted, drawn)
         return drawn
 
     def __getitem__(self, key):

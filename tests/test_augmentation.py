@@ -261,7 +261,7 @@ def test_a_draw_is_one_affine_transform_of_scipy(images, parameters, fill_mode):
     parameters = parameters | {"fill_mode": fill_mode, "cval": 30}
     view = RandomAffineAugmenter(**parameters, random_state=0).fit_transform(images)
     drawn = view.draw(epoch=1).astype(float)
-    maps, _, _ = view._transformations(1)
+    maps, _, _ = view._transformations(1, mirror_only=False)
     mode = "grid-wrap" if fill_mode == "wrap" else fill_mode
     for image, affine, result in zip(images, maps, drawn, strict=True):
         expected = ndimage.affine_transform(

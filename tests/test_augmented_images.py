@@ -216,3 +216,14 @@ def test_erases_the_share_it_was_asked_for(images):
     assert share == pytest.approx(0.3, abs=0.05)
     areas = changed.mean(axis=(2, 3))
     assert areas.max() <= 0.25
+
+
+@pytest.mark.parametrize("flip, share", [(True, 0.5), (False, 0)])
+def test_mirrors_and_nothing_else(images, flip, share):
+    augmenter = RandomAffineAugmenter(horizontal_flip=flip, random_state=0)
+    view = augmenter.fit_transform(images)
+    view.draw(epoch=3)  # the draw of an epoch is kept; this is not that one
+    drawn = view.draw(epoch=3, mirror_only=True)
+    mirrored = (drawn == images[..., ::-1]).all(axis=(1, 2))
+    assert (mirrored | (drawn == images).all(axis=(1, 2))).all()
+    assert mirrored.mean() == pytest.approx(share, abs=0.15)

@@ -1,5 +1,6 @@
 """The parts of a training, each against a plain way to do the same."""
 
+import itertools
 import math
 import pickle
 import shutil
@@ -128,12 +129,15 @@ class TestSchedule:
         assert rates[0] == 0.05
         assert rates[-1] <= 0.0125
 
-    def test_time_ends_the_training(self, images, faces):
-        clf = tiny(max_time=0.7, max_epochs=1).fit(images, faces.target)
+    def test_time_ends_the_training(self, images, faces, monkeypatch):
+        # A clock that goes on a second whenever it is looked at.
+        clock = SimpleNamespace(monotonic=itertools.count().__next__)
+        monkeypatch.setattr("fer_sklearn._training._schedule.time", clock)
+        clf = tiny(max_time=100, max_epochs=1).fit(images, faces.target)
         assert clf.stop_reason_ == "max_time"
-        assert clf.n_iter_ > 1
+        assert 5 < clf.n_iter_ < 25  # four batches an epoch, and a few looks more
         assert clf.history_["lr"].iloc[-1] < 0.01
-        assert clf.history_["duration"].sum() < 5
+        assert clock.monotonic() < 130
 
     def test_a_time_shorter_than_an_epoch_still_trains(self, images, faces):
         clf = tiny(max_time=1e-6).fit(images, faces.target)
@@ -264,6 +268,30 @@ class TestRecipe:
         clf = tiny(max_epochs=4, progressive_resizing=(8, 0.5))
         clf.set_params(network=Watch).fit(images, faces.target)
         assert sizes == [8] * 8 + [16] * 8
+
+    @pytest.mark.parametrize("max_epochs, n_clean", [(10, 1), (20, 2), (3, 0)])
+    def test_the_end_is_clean(self, images, faces, max_epochs, n_clean):
+        record = Record()
+        view = RandomAffineAugmenter(random_state=0).fit_transform(images)
+        clf = tiny(max_epochs=max_epochs, clean_fraction=0.1, batch_size=210)
+        clf.set_params(callbacks=[record]).fit(view, faces.target)
+        whole = {face.tobytes() for face in (*images, *images[..., ::-1])}
+        clean = [
+            {face.numpy().tobytes() for face in batch} <= whole
+            for batch in record.faces
+        ]
+        assert clean == [False] * (max_epochs - n_clean) + [True] * n_clean
+
+    def test_a_clean_end_blends_nothing(self, images, faces):
+        last = [
+            tiny(mixup_alpha=5.0, max_epochs=4, clean_fraction=fraction)
+            .fit(images, faces.target)
+            .history_["train_loss"]
+            .to_numpy()
+            for fraction in (0.0, 0.25)
+        ]
+        np.testing.assert_array_equal(last[0][:3], last[1][:3])
+        assert last[1][3] < last[0][3]
 
     def test_mixup_blends_faces_and_losses(self, images, faces):
         plain = tiny().fit(images, faces.target)

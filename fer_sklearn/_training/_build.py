@@ -102,6 +102,7 @@ def _make_parts(clf, valid, *, single_epoch: bool) -> dict:
             lr=clf.lr,
             max_epochs=1 if single_epoch else clf.max_epochs,
             max_time=None if single_epoch else clf.max_time,
+            clean_fraction=clf.clean_fraction,
             plateau_patience=max(1, clf.n_iter_no_change * 2 // 3),
         )
     }

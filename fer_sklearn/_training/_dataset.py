@@ -15,9 +15,9 @@ class FaceDataset(Dataset):
     """Faces, targets and weights, gathered batch by batch.
 
     Grey levels keep their dtype (uint8 as a rule) until the network's own
-    normalisation. Augmented images are drawn for the current `epoch`; the draw
-    depends on seed, epoch and row alone, so that batch size, order and workers
-    change nothing.
+    normalisation. Augmented images are drawn for the current `epoch`, merely mirrored
+    if it is `clean`; the draw depends on seed, epoch and row alone, so that batch
+    size, order and workers change nothing.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ class FaceDataset(Dataset):
         self.soft_targets = soft_targets
         self.image_shape = image_shape
         self.epoch = 0
+        self.clean = False
 
     @property
     def images(self):
@@ -90,7 +91,7 @@ class FaceDataset(Dataset):
 
     def _gather(self, indices):
         if isinstance(self.faces, AugmentedImages):
-            faces = self.faces.draw(indices, self.epoch)
+            faces = self.faces.draw(indices, self.epoch, mirror_only=self.clean)
         else:
             faces = self.faces[indices]
         return faces.reshape(-1, *self.image_shape)

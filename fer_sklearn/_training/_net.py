@@ -46,6 +46,7 @@ class FaceNet(NeuralNetClassifier):
         self.precision = precision
         self.progressive_resizing = progressive_resizing
         self.training_progress = 0.0
+        self.clean = False
         self.stop_reason = None
         super().__init__(module, criterion=criterion, **kwargs)
 
@@ -115,7 +116,7 @@ class FaceNet(NeuralNetClassifier):
         faces = self.module_.normalize(to_tensor(grey_levels, device=self.device))
         faces = self._resize(faces)
         share, partner = 1.0, None
-        if self.mixup_alpha:
+        if self.mixup_alpha and not self.clean:
             share = Beta(self.mixup_alpha, self.mixup_alpha).sample().item()
             partner = torch.randperm(len(faces), device=faces.device)
             faces = share * faces + (1 - share) * faces[partner]

@@ -1,4 +1,4 @@
-"""Learning rate and picture size over the course of a training."""
+"""Learning rate and augmentation over the course of a training."""
 
 import math
 import sys
@@ -51,16 +51,28 @@ class Schedule(Callback):
         Number of epochs, if `max_time` is None.
     max_time : float or None
         Seconds that the training may take, all of its parts (resumed ones) together.
+    clean_fraction : float
+        Share of the training, at its end, whose epochs are clean.
     plateau_patience : int
         With ``"plateau"``: epochs without a better validation accuracy (training
         loss, without validation data) before the learning rate is halved.
     """
 
-    def __init__(self, curve, *, lr, max_epochs, max_time=None, plateau_patience=6):
+    def __init__(
+        self,
+        curve,
+        *,
+        lr,
+        max_epochs,
+        max_time=None,
+        clean_fraction=0.0,
+        plateau_patience=6,
+    ):
         self.curve = curve
         self.lr = lr
         self.max_epochs = max_epochs
         self.max_time = max_time
+        self.clean_fraction = clean_fraction
         self.plateau_patience = plateau_patience
 
     def on_train_begin(self, net, **kwargs):
@@ -102,11 +114,15 @@ class Schedule(Callback):
         return n_epochs_done / self.max_epochs
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
-        """Note where the epoch starts."""
+        """Note where the epoch starts, and whether it is a clean one."""
         batch_size = net.batch_size
         self.n_batches_ = max(1, math.ceil(len(dataset_train) / batch_size))
         self.batch_ = 0
         self.epoch_started_ = self.elapsed()
+        progress = self._progress(len(net.history) - 1 - self.first_epoch_)
+        # Rounded: 1 - 0.1 and 18 / 20 are not the same float.
+        dataset_train.clean = round(progress + self.clean_fraction, 9) >= 1
+        net.clean = dataset_train.clean
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         """Set the learning rate and the picture size of the batch."""
