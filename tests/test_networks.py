@@ -23,7 +23,7 @@ def n_trainable(module):
     [
         ("nano", 579_319),
         ("compact", 837_175),
-        ("large", 4_689_735),
+        ("large", 2_922_487),
         ("seed", 1_344_967),
     ],
 )

@@ -146,7 +146,7 @@ def compact(n_classes: int, *, dropout: float = 0.3) -> ConvNet:
 
 
 def large(n_classes: int, *, dropout: float = 0.4) -> ConvNet:
-    """Build the most accurate network: 4.7 M parameters, 468 M multiplications.
+    """Build the most accurate network: 2.9 M parameters, 205 M multiplications.
 
     Parameters
     ----------
@@ -169,6 +169,8 @@ def large(n_classes: int, *, dropout: float = 0.4) -> ConvNet:
     """
     return ConvNet(
         n_classes,
-        widths=[(64, 64), (128, 128), (256, 256), (512, 512)],
+        # Wide and deep where the picture is small: there, products come cheapest. It
+        # costs twice the multiplications of `compact`, and 1.5 times the time.
+        widths=[(16, 32), (64, 64), (160, 160, 160), (320, 320, 320)],
         dropout=dropout,
     )
