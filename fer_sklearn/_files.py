@@ -1,8 +1,12 @@
 """Files that are either written whole or not at all."""
 
+import errno
+import glob
 import os
 import uuid
 from pathlib import Path
+
+from .exceptions import FERError
 
 
 def write_atomically(path, write) -> None:
@@ -16,10 +20,24 @@ def write_atomically(path, write) -> None:
         The file.
     write : callable
         Called with a binary file that can seek.
+
+    Raises
+    ------
+    FERError
+        If there is a device, a pipe or a folder of that name.
+    OSError
+        If the folder is missing, the disk full, or writing not allowed.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # a link stays, and what it leads to is written
+    if path.exists() and not path.is_file():
+        raise FERError(
+            f"{path} is a folder, a device or a pipe; what is written here replaces a "
+            "file, whole or not at all. Name a file."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no folder", str(path.parent))
     # Not tempfile: its files are closed to everybody but their owner.
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    beside = path.with_name(_beside(path.name, uuid.uuid4().hex))
     try:
         with open(beside, "xb") as file:
             write(file)
@@ -29,3 +47,14 @@ def write_atomically(path, write) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(path) -> None:
+    """Delete what killed writers of this file have left beside it."""
+    path = Path(path).resolve()
+    for leftover in path.parent.glob(_beside(glob.escape(path.name), "*")):
+        leftover.unlink(missing_ok=True)
+
+
+def _beside(name, mark):
+    return f".{name}.{mark}.part"
