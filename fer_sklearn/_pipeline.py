@@ -6,7 +6,7 @@ from ._augmentation import RandomAffineAugmenter
 from ._classifier import FERClassifier
 from ._model_file import unpack_value
 from ._pixels import PixelStringTransformer
-from ._weights import open_pretrained
+from ._shipped_models import open_pretrained
 from .exceptions import ModelFileError
 
 # What the notebook that the project started from used, in its own order.
@@ -103,7 +103,7 @@ def make_fer_pipeline(
     >>> list(pipe.named_steps)
     ['pixels', 'augment', 'cnn']
     """
-    steps = [("pixels", PixelStringTransformer(image_shape=tuple(image_shape)))]
+    steps = [("pixels", PixelStringTransformer(image_shape=image_shape))]
     if augment or isinstance(augment, dict):
         params = augment if isinstance(augment, dict) else {}
         augmenter = RandomAffineAugmenter(**{"random_state": random_state, **params})
@@ -144,7 +144,7 @@ def make_seed_pipeline(*, random_state=None, **classifier_params):
     random_state : int, RandomState instance or None, default=None
         Seed of augmentation and training.
     **classifier_params
-        Parameters of `FERClassifier` that shall differ.
+        Parameters of `FERClassifier` or `make_fer_pipeline` that shall differ.
 
     Returns
     -------
@@ -161,8 +161,5 @@ def make_seed_pipeline(*, random_state=None, **classifier_params):
     >>> make_seed_pipeline(max_epochs=3)["cnn"].batch_size
     32
     """
-    return make_fer_pipeline(
-        augment=SEED_AUGMENTATION,
-        random_state=random_state,
-        **{**SEED_TRAINING, **classifier_params},
-    )
+    settings = {"augment": SEED_AUGMENTATION, **SEED_TRAINING, **classifier_params}
+    return make_fer_pipeline(random_state=random_state, **settings)

@@ -1,7 +1,7 @@
 """Trained models that come with the package."""
 
 from ._persistence._loading import build_model
-from ._weights import open_pretrained
+from ._shipped_models import open_pretrained
 
 __all__ = ["load_pretrained"]
 

@@ -20,7 +20,7 @@ from fer_sklearn import (
     read_model_metadata,
     save_model,
 )
-from fer_sklearn import _weights as weights
+from fer_sklearn import _shipped_models as weights
 from fer_sklearn.exceptions import ModelFileError
 from fer_sklearn.networks import ConvNet
 
@@ -217,7 +217,7 @@ def test_networks_of_ones_own(faces, tmp_path):
 
 def test_weights_are_found_without_torch():
     code = (
-        "import sys; from fer_sklearn._weights import pretrained_names\n"
+        "import sys; from fer_sklearn._shipped_models import pretrained_names\n"
         "pretrained_names(); print('torch' in sys.modules)"
     )
     command = [sys.executable, "-c", code]

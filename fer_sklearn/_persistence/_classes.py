@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..datasets import EMOTIONS
+from ..datasets._emotions import EMOTIONS, are_emotions
 from ..exceptions import ModelFileError
 
 _DTYPES = {
@@ -18,10 +18,7 @@ _DTYPES = {
 
 def class_names(classes):
     """Names of FER2013's seven classes, or None if `classes` are others."""
-    labels = np.asarray(classes)
-    if labels.dtype.kind in "iu" and np.array_equal(labels, range(len(EMOTIONS))):
-        return list(EMOTIONS)
-    return None
+    return list(EMOTIONS) if are_emotions(classes) else None
 
 
 def pack_classes(classes) -> dict:

@@ -1,6 +1,7 @@
 """Labelled faces from whatever people hand to ``train`` and ``evaluate``."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,20 @@ class LabelledFaces:
     def uses(self):
         """Collect the words of the Usage column; none without one."""
         return set() if self.usage is None else set(self.usage.tolist())
+
+
+def emotion_names(classes):
+    """Name the classes of a model in the words of `LabelledFaces.names`.
+
+    Where faces come with labels of FER2013, a number is an emotion even if others of
+    the seven do not occur.
+    """
+    return [
+        datasets.EMOTIONS[label]
+        if isinstance(label, Integral) and 0 <= label < len(datasets.EMOTIONS)
+        else str(label)
+        for label in classes
+    ]
 
 
 # The parts of a folder, by the names they go round with.

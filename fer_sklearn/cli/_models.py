@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .._weights import pretrained_names
+from .._shipped_models import pretrained_names
 from ..exceptions import FERError
 from ._kinds import IMAGES, MODELS, TABLES, VIDEOS
 from ._run_folder import CONFIG, MODEL

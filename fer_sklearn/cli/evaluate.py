@@ -3,10 +3,9 @@
 import json
 import sys
 
-from ..datasets import class_names
 from ..exceptions import FERError
 from ..model_selection import unseen_rows
-from ._labelled import read_faces
+from ._labelled import emotion_names, read_faces
 from ._models import image_shape, open_model, use_threads
 from ._report import format_report, score
 
@@ -53,7 +52,7 @@ def choose_rows(faces, usage, name):
 
 def measure(pipe, faces, y_prob):
     """Measure the probabilities `y_prob` that `pipe` gave for `faces`."""
-    names = class_names(pipe.classes_)
+    names = emotion_names(pipe.classes_)
     strangers = sorted(set(faces.names.tolist()) - set(names))
     if strangers:
         raise FERError(

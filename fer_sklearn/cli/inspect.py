@@ -4,7 +4,7 @@ import json
 import sys
 import textwrap
 
-from .._weights import open_pretrained
+from .._shipped_models import open_pretrained
 from ._models import model_file
 
 

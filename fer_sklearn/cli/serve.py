@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from .._weights import open_pretrained, weights_folder
+from .._shipped_models import open_pretrained, weights_folder
 from ._models import DEFAULT, model_file, open_model, use_threads
 
 TOKEN = "FER_SKLEARN_TOKEN"

@@ -11,10 +11,9 @@ from .. import __version__
 from .._persistence import save_model
 from .._pipeline import make_fer_pipeline, make_seed_pipeline
 from .._training import network_specs, resolve_device
-from ..datasets import class_names
 from ..exceptions import FERError, MissingExtraError
 from ..model_selection import train_test_split_faces
-from ._labelled import draw_faces, read_faces
+from ._labelled import draw_faces, emotion_names, read_faces
 from ._models import model_file, use_threads
 from ._pictures import draw_pictures
 from ._progress import BestOnInterrupt, Progress
@@ -231,7 +230,7 @@ def finish(pipe, train, valid, folder, say):
     save_model(pipe, folder.model)
     folder.write_table("history.csv", cnn.history_)
     y_prob = pipe.predict_proba(valid.images)
-    names = class_names(pipe.classes_)
+    names = emotion_names(pipe.classes_)
     metrics = score(valid.names, y_prob, names)
     training = {"epochs": cnn.n_iter_, "stop_reason": cnn.stop_reason_}
     folder.write_json("metrics.json", {**training, **metrics})

@@ -1,6 +1,6 @@
 """The seven emotions, in FER2013's order, and the words people use for them."""
 
-from numbers import Integral
+import numpy as np
 
 __all__ = ["EMOTIONS", "class_names", "emotion_label"]
 
@@ -49,8 +49,17 @@ def emotion_label(word):
     return _LABELS.get(word.strip().casefold())
 
 
+def are_emotions(classes):
+    """Whether classes are FER2013's own: the numbers 0 to 6, each of them.
+
+    Fewer numbers may be anybody's labels, such as 0 for calm and 1 for tense.
+    """
+    labels = np.asarray(classes)
+    return labels.dtype.kind in "iu" and np.array_equal(labels, range(len(EMOTIONS)))
+
+
 def class_names(classes):
-    """Name classes: the emotions for the numbers 0 to 6, else the labels as text.
+    """Name classes: the emotions if they are FER2013's seven, else the labels as text.
 
     Parameters
     ----------
@@ -64,15 +73,9 @@ def class_names(classes):
     Examples
     --------
     >>> from fer_sklearn.datasets import class_names
-    >>> class_names([0, 3])
-    ['angry', 'happy']
+    >>> class_names([0, 1, 2, 3, 4, 5, 6])[:4]
+    ['angry', 'disgust', 'fear', 'happy']
     >>> class_names(["calm", "tense"])
     ['calm', 'tense']
     """
-    are_emotions = all(
-        isinstance(label, Integral)
-        and not isinstance(label, bool)
-        and 0 <= label < len(EMOTIONS)
-        for label in classes
-    )
-    return [EMOTIONS[label] if are_emotions else str(label) for label in classes]
+    return list(EMOTIONS) if are_emotions(classes) else list(map(str, classes))
