@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
 
 from ._augmented_images import AugmentedImages
 from ._callback_support import CallbackSupportMixin, fit_task
-from ._image_ops import FILL_MODES
+from ._image_ops import FILL_MODES, square_or_row
 from .exceptions import FERError
 
 __all__ = ["RandomAffineAugmenter"]
@@ -282,7 +282,7 @@ class RandomAffineAugmenter(
             return self._check_pictures(X, reset=reset)
         X = validate_data(self, X, dtype=_DTYPES, reset=reset)
         if reset:
-            self.image_shape_ = _image_shape(X.shape[1])
+            self.image_shape_ = square_or_row(X.shape[1])
         return X
 
     def _check_pictures(self, X, *, reset):
@@ -341,11 +341,6 @@ def _check_pair(pair, name, most=np.inf):
         bound = "" if most == np.inf else f" <= {most}"
         raise FERError(f"{name} must have 0 < low <= high{bound}, got {pair!r}.")
     return low, high
-
-
-def _image_shape(n_features):
-    side = round(n_features**0.5)
-    return (side, side) if side * side == n_features else (1, n_features)
 
 
 def _n_threads(n_jobs):

@@ -5,10 +5,19 @@ Pure functions of arrays: no random draws, no state. Images have the shape
 to a place in the input image, as in :func:`scipy.ndimage.affine_transform`.
 """
 
+import math
+
 import numpy as np
 from scipy import ndimage
 
-__all__ = ["FILL_MODES", "affine_maps", "erase", "erasing_boxes", "warp"]
+__all__ = [
+    "FILL_MODES",
+    "affine_maps",
+    "erase",
+    "erasing_boxes",
+    "square_or_row",
+    "warp",
+]
 
 # Keras' words for what lies outside of an image, and scipy's for the same.
 FILL_MODES = {
@@ -17,6 +26,12 @@ FILL_MODES = {
     "reflect": "reflect",
     "wrap": "grid-wrap",
 }
+
+
+def square_or_row(n_features):
+    """Height and width of a picture of so many pixels: square, or a single row."""
+    side = math.isqrt(n_features)
+    return (side, side) if side * side == n_features else (1, n_features)
 
 
 def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_shape):

@@ -1,9 +1,7 @@
 """Measures that scikit-learn does not have, for honest reports on classifiers."""
 
-from math import sqrt
-
 import numpy as np
-from scipy.special import ndtri
+from scipy.stats import binomtest
 
 __all__ = ["accuracy_interval", "expected_calibration_error"]
 
@@ -56,13 +54,9 @@ def accuracy_interval(y_true, y_pred, *, confidence=0.95):
         )
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}.")
-    n = len(y_true)
-    share = float((y_true == y_pred).mean())
-    z = float(ndtri((1 + confidence) / 2))
-    middle = share + z**2 / (2 * n)
-    half = z * sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    scale = 1 + z**2 / n
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    right = binomtest(int((y_true == y_pred).sum()), len(y_true))
+    low, high = right.proportion_ci(confidence, "wilson")
+    return float(low), float(high)
 
 
 def expected_calibration_error(y_true, y_prob, *, labels=None, n_bins=15):
