@@ -3,7 +3,6 @@
 import numbers
 import os
 import warnings
-from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
@@ -15,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 from . import _classifier_input as checks
 from . import _training
 from ._callback_support import CallbackSupportMixin, begin_fit_task, with_callbacks
-from ._weights import open_pretrained
+from ._shipped_models import open_pretrained
+from ._undo import undone_on_failure
 from .exceptions import FERError
 from .networks import GreyLevelNormalizer
 
@@ -113,7 +113,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         File that holds the state of the training after each epoch. If it is there
         already, `fit` goes on from it, to the result of an unbroken training (an
         augmenter needs a seed of its own for that); if it belongs to other settings
-        or data, `fit` refuses.
+        or data, `fit` refuses. A file is for one fit: a search, which fits many
+        times, wants None.
     precision : {"float32", "bfloat16"}, default="float32"
         Precision of products in training. ``"bfloat16"`` is about twice as fast on
         a GPU and on CPUs that know it (AMX, AVX512-BF16), and slow on others.
@@ -349,9 +350,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         context = begin_fit_task(
             self, X, y, max_subtasks=None if self.max_time else self.max_epochs
         )
-        with _undone_on_failure(self):
+        with undone_on_failure(self):
             checks.check_parameters(self)
             warm = self.warm_start and hasattr(self, "net_")
+            if warm:
+                checks.check_same_network(self)
             faces, labels, weights = checks.check_training_data(
                 self, X, y, sample_weight, reset=not warm
             )
@@ -404,7 +407,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         if not first and classes is not None:
             checks.check_same_classes(classes, self.classes_)
-        with _undone_on_failure(self):
+        with undone_on_failure(self):
             checks.check_parameters(self)
             faces, labels, weights = checks.check_training_data(
                 self, X, y, sample_weight, reset=first
@@ -509,6 +512,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             # A batch of one has no variance to normalise by.
             drop_last=len(train) > 1 and len(train) % self.batch_size == 1,
         )
+        if single_epoch:
+            net.progressive_resizing = None  # an epoch alone has no early part
         with _training.seeded(seed, torch.device(net.device)):
             net.initialize()
             if previous is not None:
@@ -592,15 +597,3 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         _training.unpack_optimizer(self.net_, packed)
         _training.restore_history(self.net_, packed["history"])
         self._predictor = _training.fold_batch_norm(self.net_.module_)
-
-
-@contextmanager
-def _undone_on_failure(clf):
-    """Leave a classifier as it was if its training fails."""
-    before = vars(clf).copy()
-    try:
-        yield
-    except BaseException:
-        vars(clf).clear()
-        vars(clf).update(before)
-        raise

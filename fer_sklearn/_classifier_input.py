@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 from skorch.callbacks import Callback
 
 from ._augmented_images import AugmentedImages
+from ._image_ops import square_or_row
 from .exceptions import FERError
 
 
@@ -44,7 +45,7 @@ def check_faces(clf, X, y="no_validation", *, reset=False, name="X"):
     if not isinstance(y, str):
         checked, y = checked
     if reset:
-        clf.image_shape_ = picture or _square_or_row(clf.n_features_in_)
+        clf.image_shape_ = picture or square_or_row(clf.n_features_in_)
     faces = checked.reshape(-1, *clf.image_shape_)
     return faces if isinstance(y, str) else (faces, y)
 
@@ -71,11 +72,6 @@ def _as_array(X, name):
             "PixelStringTransformer, or use make_fer_pipeline, which begins with it."
         )
     return X
-
-
-def _square_or_row(n_features):
-    side = math.isqrt(n_features)
-    return (side, side) if side * side == n_features else (1, n_features)
 
 
 def check_training_data(clf, X, y, sample_weight, *, reset):
@@ -133,6 +129,21 @@ def check_soft_targets(clf, soft_targets, X, sample_weight, targets):
     weight = np.where(sums > 0, np.float32(clf.soft_target_weight), np.float32(0))
     labels = np.eye(len(classes), dtype=np.float32)[targets]
     return (1 - weight) * labels + weight * shares / np.where(sums > 0, sums, 1)
+
+
+def check_same_network(clf):
+    """Refuse a warm start with another network than the one that is there."""
+    wanted = (clf.network, clf.network_params)
+    if wanted != clf._made_from:
+        raise FERError(
+            f"warm_start=True goes on with the network of the last fit, "
+            f"{_network(*clf._made_from)}, but the parameters ask for "
+            f"{_network(*wanted)}. Set them back, or warm_start=False to start anew."
+        )
+
+
+def _network(network, params):
+    return f"{network!r} with network_params={params!r}"
 
 
 def check_validation_data(clf, X_val, y_val):

@@ -328,6 +328,7 @@ IMPOSSIBLE = [
     ("label_smoothing", 1, r"\[0.0, 1.0\)"),
     ("soft_target_weight", 1.1, r"\[0.0, 1.0\]"),
     ("mixup_alpha", -0.1, r"\[0.0, inf\)"),
+    ("clean_fraction", 1, r"\[0.0, 1.0\)"),
     ("ema_decay", 1, r"\(0.0, 1.0\)"),
     ("progressive_resizing", 32, "tuple"),
     ("progressive_resizing", (32,), r"pair of a size in pixels.*\[0, 1\]"),
@@ -502,6 +503,9 @@ class TestGoingOn:
             clf.fit(images, faces.target + 3)
         clf.fit(images[:60], faces.target[:60] % 2)
         assert clf.classes_.tolist() == list(range(7))
+        clf.set_params(network="nano")
+        with pytest.raises(FERError, match=r"last fit, .*TinyNet.*ask for 'nano'"):
+            clf.fit(images, faces.target)
 
     @pytest.mark.parametrize(
         "settings", [{"weight_decay": 0.3}, {"optimizer": "adam", "lr": 1e-3}]

@@ -4,16 +4,24 @@ import itertools
 import math
 import pickle
 import shutil
+import signal
+import subprocess
+import sys
+import textwrap
 import warnings
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from scipy.special import softmax as scipy_softmax
-from skorch.callbacks import Callback
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.history import History
 from tiny_network import TinyNet
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from fer_sklearn import FERClassifier, RandomAffineAugmenter
 from fer_sklearn._training import (
@@ -28,6 +36,11 @@ from fer_sklearn._training import (
 from fer_sklearn._training._schedule import CURVES, Schedule
 from fer_sklearn.exceptions import FERError, ModelFileError
 from fer_sklearn.networks import GreyLevelNormalizer, make_network
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 
 def tiny(**params):
@@ -129,6 +142,21 @@ class TestSchedule:
         assert rates[0] == 0.05
         assert rates[-1] <= 0.0125
 
+    def test_plateau_looks_at_the_training_loss_without_validation_data(self):
+        schedule = Schedule("plateau", lr=1.0, max_epochs=40, plateau_patience=2)
+        parameter = nn.Parameter(torch.zeros(1))
+        net = SimpleNamespace(
+            optimizer_=torch.optim.SGD([parameter], lr=1.0), history=History()
+        )
+        schedule.on_train_begin(net)
+        schedule.epoch_started_ = 0.0
+        for epoch in range(10):  # ever a little worse
+            net.history.new_epoch()
+            net.history.record("epoch", epoch)
+            net.history.record("train_loss", 1 + epoch / 1000)
+            schedule.on_epoch_end(net)
+        assert net.optimizer_.param_groups[0]["lr"] == 0.125
+
     def test_time_ends_the_training(self, images, faces, monkeypatch):
         # A clock that goes on a second whenever it is looked at.
         clock = SimpleNamespace(monotonic=itertools.count().__next__)
@@ -221,6 +249,14 @@ class TestEarlyStopping:
         originals = {face.tobytes() for face in images}
         assert all(face.tobytes() in originals for face in Validation.seen.faces)
 
+    def test_callbacks_of_skorch_may_end_a_training(self, images, faces):
+        stop = EarlyStopping(monitor="train_loss", patience=1, threshold=10)
+        clf = tiny(max_epochs=9, callbacks=[stop]).fit(images, faces.target)
+        assert clf.stop_reason_ == "callback"
+        assert clf.n_iter_ < 9
+        search = GridSearchCV(clf, {"lr": [0.05, 0.01]}, cv=2, error_score="raise")
+        assert len(search.fit(images, faces.target).cv_results_["params"]) == 2
+
     def test_no_split_unless_asked_for(self, images, faces):
         clf = tiny().fit(images, faces.target)
         assert clf.history_["valid_accuracy"].isna().all()
@@ -292,6 +328,15 @@ class TestRecipe:
         ]
         np.testing.assert_array_equal(last[0][:3], last[1][:3])
         assert last[1][3] < last[0][3]
+
+    def test_a_single_epoch_sees_whole_pictures(self, images, faces):
+        shapes = set()
+        clf = tiny(progressive_resizing=(8, 0.5))
+        for _ in range(2):
+            clf.partial_fit(images, faces.target, classes=range(7))
+            layer = clf.net_.module_.network
+            layer.register_forward_pre_hook(lambda _, x: shapes.add(x[0].shape[2:]))
+        assert shapes == {(16, 16)}
 
     def test_mixup_blends_faces_and_losses(self, images, faces):
         plain = tiny().fit(images, faces.target)
@@ -455,6 +500,11 @@ class TestCheckpoint:
         with pytest.raises(ModelFileError, match="epochs before: 0 there, 2 here"):
             clf.fit(images, faces.target)
 
+    def test_file_of_something_else_is_refused(self, images, faces, tmp_path):
+        torch.save({"format": 1, "weights": torch.zeros(1)}, tmp_path / "c.pt")
+        with pytest.raises(ModelFileError, match="not a readable checkpoint"):
+            tiny(checkpoint=tmp_path / "c.pt").fit(images, faces.target)
+
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no", b"\x80\x04N."])
     def test_broken_file_is_refused(self, images, faces, tmp_path, content):
         path = tmp_path / "c.pt"
@@ -468,26 +518,128 @@ class TestCheckpoint:
         with pytest.raises(ModelFileError, match="format 99"):
             tiny(checkpoint=tmp_path / "c.pt").fit(images, faces.target)
 
-    def test_full_disk_keeps_the_last_good_one(
-        self, images, faces, tmp_path, monkeypatch
-    ):
-        path = tmp_path / "c.pt"
-        real_save, calls = torch.save, []
+    @pytest.mark.skipif(resource is None, reason="needs POSIX limits of file sizes")
+    def test_full_disk_keeps_the_last_good_one(self, images, faces, tmp_path):
+        class FillDisk(Callback):
+            def on_epoch_end(self, net, **kwargs):
+                if len(net.history) == 3:
+                    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
 
-        def save(state, file):
-            calls.append(state)
-            if len(calls) > 2:
-                file.write(b"half")
-                raise OSError(28, "No space left on device")
-            real_save(state, file)
-
-        monkeypatch.setattr(torch, "save", save)
-        with pytest.warns(RuntimeWarning, match="No space left"):
-            clf = tiny(checkpoint=path, max_epochs=4).fit(images, faces.target)
+        path, limits = tmp_path / "c.pt", resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            clf = tiny(checkpoint=path, max_epochs=4, callbacks=[FillDisk()])
+            with pytest.warns(RuntimeWarning, match="last good checkpoint is kept"):
+                clf.fit(images, faces.target)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
         assert clf.n_iter_ == 4
-        kept = torch.load(path, weights_only=True)
-        assert len(kept["history"]) == 2
-        assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+        assert len(torch.load(path, weights_only=True)["history"]) == 2
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_kill_9_loses_the_current_epoch_alone(self, tmp_path):
+        """A process is killed by the system, and another one goes on."""
+        program = textwrap.dedent("""
+            import sys, time
+            import numpy as np
+            import torch
+            from skorch.callbacks import Callback
+            from fer_sklearn import make_faces, make_fer_pipeline
+
+            class Wait(Callback):
+                def on_epoch_begin(self, net, **kwargs):
+                    if len(net.history) == 4 and sys.argv[2] == "killed":
+                        print("waiting", flush=True)
+                        time.sleep(600)
+
+            torch.set_num_threads(1)
+            faces = make_faces(70, image_size=16, random_state=0)
+            pipe = make_fer_pipeline(
+                "nano", image_shape=(16, 16), max_epochs=5, batch_size=32,
+                mixup_alpha=0.2, random_state=0, checkpoint=sys.argv[1],
+                callbacks=[Wait()],
+            )
+            pipe.fit(faces.data, faces.target)
+            np.save(sys.argv[1] + ".npy", pipe.predict_proba(faces.data))
+            print(pipe["cnn"].n_iter_)
+        """)
+
+        def start(name, how):
+            command = [sys.executable, "-c", program, str(tmp_path / name), how]
+            return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+        with start("broken.ckpt", "killed") as killed:
+            assert killed.stdout.readline() == "waiting\n"
+            killed.kill()
+        assert killed.returncode == -signal.SIGKILL
+        for name in ("broken.ckpt", "unbroken.ckpt"):
+            with start(name, "to the end") as process:
+                assert process.stdout.read() == "5\n"
+        first, second = (np.load(path) for path in sorted(tmp_path.glob("*.npy")))
+        np.testing.assert_array_equal(first, second)
+
+    def test_numbers_of_numpy_are_kept_as_plain_ones(self, images, faces, tmp_path):
+        settings = {"checkpoint": tmp_path / "c.pt", "lr": np.float64(0.05)}
+        settings |= {"max_epochs": np.int64(2), "ema_decay": np.float32(0.5)}
+        tiny(**settings).fit(images, faces.target)
+        assert tiny(**settings).fit(images, faces.target).n_iter_ == 2
+
+    def test_partial_networks_are_known_again(self, images, faces, tmp_path):
+        for _ in range(2):
+            network = partial(lambda n_classes: TinyNet(n_classes))
+            clf = tiny(checkpoint=tmp_path / "c.pt").set_params(network=network)
+            assert clf.fit(images, faces.target).n_iter_ == 2
+
+    def test_a_network_with_other_layers_is_refused(self, images, faces, tmp_path):
+        def network(width):
+            class Net(nn.Sequential):
+                def __init__(self, n_classes):
+                    layers = [nn.Linear(256, width), nn.Linear(width, n_classes)]
+                    super().__init__(nn.Flatten(), *layers)
+
+            return Net
+
+        for width in (3, 4):
+            clf = tiny(checkpoint=tmp_path / "c.pt").set_params(network=network(width))
+            if width == 3:
+                clf.fit(images, faces.target)
+        with pytest.raises(ModelFileError, match=r"(?s)does not fit.*size mismatch"):
+            clf.fit(images, faces.target)
+
+    def test_a_folder_is_refused(self, images, faces, tmp_path):
+        with pytest.raises(ModelFileError, match=r"is a folder. Name a file: "):
+            tiny(checkpoint=tmp_path).fit(images, faces.target)
+
+    def test_leftovers_of_the_killed_are_removed(self, images, faces, tmp_path):
+        (tmp_path / ".c.pt.0123.part").touch()
+        (tmp_path / ".other.pt.0123.part").touch()
+        tiny(checkpoint=tmp_path / "c.pt").fit(images, faces.target)
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == [".other.pt.0123.part", "c.pt"]
+
+    def test_callbacks_with_a_state_get_it_back(self, images, faces, tmp_path):
+        class Count(Callback):
+            def on_train_begin(self, net, **kwargs):
+                self.n_ = 0
+
+            def on_epoch_end(self, net, **kwargs):
+                self.n_ += 1
+
+            def state_dict(self):
+                return {"n": self.n_}
+
+            def load_state_dict(self, state):
+                self.n_ = state["n"]
+
+        count, path = Count(), tmp_path / "c.pt"
+        broken = tiny(max_epochs=4, checkpoint=path)
+        broken.set_params(callbacks=[("count", Count()), KillAt(3)])
+        with pytest.raises(RuntimeError, match="killed"):
+            broken.fit(images, faces.target)
+        broken.set_params(callbacks=[("count", count)]).fit(images, faces.target)
+        assert count.n_ == 4
 
 
 class TestPrediction:
@@ -504,6 +656,21 @@ class TestPrediction:
         kinds = {type(layer) for layer in folded.modules()}
         assert nn.BatchNorm2d not in kinds
         assert nn.BatchNorm2d in {type(layer) for layer in network.modules()}
+
+    @pytest.mark.parametrize(
+        "first, second",
+        [
+            (nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False)),
+            (spectral_norm(nn.Conv2d(1, 2, 3)), nn.BatchNorm2d(2)),
+            (weight_norm(nn.Conv2d(1, 2, 3)), nn.BatchNorm2d(2)),
+        ],
+    )
+    def test_what_cannot_be_folded_is_left_alone(self, first, second):
+        module = nn.Sequential(first, second).eval()
+        x = torch.randn(4, 1, 8, 8)
+        with torch.no_grad():
+            expected = module(x)
+            torch.testing.assert_close(fold_batch_norm(module)(x), expected)
 
     def test_shared_and_unordered_layers_are_left_alone(self):
         shared = nn.Conv2d(1, 1, 1)

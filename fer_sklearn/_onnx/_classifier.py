@@ -117,7 +117,8 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         """Make onnxruntime's session at first use; several threads may share it."""
         if not hasattr(self, "_made_session"):
             with _making:
-                self._made_session = _make_session(self.content, self.n_threads)
+                if not hasattr(self, "_made_session"):
+                    self._made_session = _make_session(self.content, self.n_threads)
         return self._made_session
 
     def __getstate__(self):

@@ -1,5 +1,7 @@
 """From the parameters of a classifier to its net and callbacks."""
 
+import re
+
 import numpy as np
 import torch
 from skorch.helper import predefined_split
@@ -71,27 +73,42 @@ def make_callbacks(clf, train, valid, seed, *, single_epoch, tasks=None) -> list
         callbacks.append(("tasks", tasks))
     if clf.checkpoint is not None and not single_epoch:
         settings = _settings(clf, train, valid, seed)
+        parts |= _with_a_state(clf.callbacks or [])
         checkpoint = Checkpoint(clf.checkpoint, settings=settings, parts=parts)
         callbacks.append(("checkpoint", checkpoint))
     return callbacks
 
 
+def _with_a_state(callbacks) -> dict:
+    """Those of the user's callbacks that a resumed training has to bring back."""
+    return {
+        name: callback
+        for name, callback in (pair for pair in callbacks if isinstance(pair, tuple))
+        if hasattr(callback, "state_dict") and hasattr(callback, "load_state_dict")
+    }
+
+
 def _settings(clf, train, valid, seed) -> dict:
     """Everything that the result of a training depends on, as plain values."""
     settings = {
-        name: value if isinstance(value, int | float | None) else str(value)
+        name: value if isinstance(value, int | float | None) else _described(value)
         for name, value in clf.get_params(deep=False).items()
         if name not in WITHOUT_EFFECT
     }
     if not isinstance(clf.network, str):
         # A partial function has no name of its own.
         name = getattr(clf.network, "__qualname__", str(clf.network))
-        settings["network"] = f"{clf.network.__module__}.{name}"
+        settings["network"] = _described(f"{clf.network.__module__}.{name}")
     settings["random_state"] = seed
     settings["augmentation"] = str(getattr(train.faces, "settings", None))
     settings["training data"] = train.fingerprint()
     settings["validation data"] = None if valid is None else valid.fingerprint()
     return settings
+
+
+def _described(value) -> str:
+    # The address of an object is another in each process.
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
 def _make_parts(clf, valid, *, single_epoch: bool) -> dict:

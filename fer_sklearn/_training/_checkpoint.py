@@ -1,13 +1,15 @@
 """Checkpoints: a training that is killed goes on where it was."""
 
+import io
 import warnings
 from pathlib import Path
 
+import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
-from .._files import write_atomically
+from .._files import remove_leftovers, write_atomically
 from ..exceptions import ModelFileError
 from ._history import plain_history, restore_history
 
@@ -40,12 +42,22 @@ class Checkpoint(Callback):
     def on_train_begin(self, net, **kwargs):
         """Go on from the file, if there is one."""
         self.settings = {**self.settings, "epochs before": len(net.history)}
+        remove_leftovers(self.path)
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return
         state = read_checkpoint(self.path)
         self._compare(state["settings"])
         net.history.clear()  # the file holds that of earlier trainings as well
+        try:
+            self._restore(net, state)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"The checkpoint {self.path} does not fit this training ({error}). Has "
+                "the code of the network changed? Delete the file to start anew."
+            ) from error
+
+    def _restore(self, net, state):
         net.module_.load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
         for name, part in self.parts.items():
@@ -76,8 +88,11 @@ class Checkpoint(Callback):
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "history": plain_history(net.history),
         }
+        # In memory first: with a file whose write fails, torch raises a RuntimeError.
+        content = io.BytesIO()
+        torch.save(_plain(state), content)
         try:
-            write_atomically(self.path, lambda file: torch.save(state, file))
+            write_atomically(self.path, lambda file: file.write(content.getbuffer()))
         except OSError as error:
             # Hours of training must not be lost because a disk is full.
             warnings.warn(
@@ -86,6 +101,17 @@ class Checkpoint(Callback):
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+
+def _plain(value):
+    """Replace NumPy's numbers, which a file opened without running code cannot hold."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return value
 
 
 def draw_seed(random_state, checkpoint=None) -> int:
@@ -102,10 +128,20 @@ def read_checkpoint(path: Path) -> dict:
     ------
     ModelFileError
         If the file is truncated, not a checkpoint, or of another format number.
+    OSError
+        If it may not be read.
     """
+    if path.is_dir():
+        raise ModelFileError(
+            f"The checkpoint {path} is a folder. Name a file: {path / 'training.ckpt'}"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         format_number = state["format"]
+        if format_number == FORMAT:
+            state["settings"]["random_state"]  # or it is no checkpoint
+    except OSError:
+        raise  # the file may be good; this process cannot read it
     except Exception as error:
         raise ModelFileError(
             f"{path} is not a readable checkpoint ({type(error).__name__}). Delete "

@@ -1,5 +1,7 @@
 """The skorch net that `FERClassifier` trains."""
 
+from traceback import walk_tb
+
 import torch
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
@@ -89,6 +91,19 @@ class FaceNet(NeuralNetClassifier):
         if isinstance(X, dict):
             losses = losses * X["sample_weight"].to(losses.device)
         return losses.mean()
+
+    def notify(self, method_name, **cb_kwargs):
+        """Take a callback that wants the training to end for what it is.
+
+        skorch's `EarlyStopping` and `TerminateOnNaN` raise what Ctrl-C raises.
+        """
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as stop:
+            *_, (frame, _) = walk_tb(stop.__traceback__)
+            if frame.f_globals.get("__name__", "").startswith("skorch.callbacks"):
+                raise StopTraining("callback") from stop
+            raise
 
     def _autocast(self):
         return torch.autocast(

@@ -33,12 +33,18 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
             continue
         children = list(parent.named_children())
         for (name, first), (next_name, second) in pairwise(children):
-            pair = isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d)
+            pair = _is_plain(first, nn.Conv2d) and _is_plain(second, nn.BatchNorm2d)
+            pair = pair and second.running_mean is not None
             # A layer that stands in two places must stay what it is.
             if pair and uses[id(first)] == uses[id(second)] == 1:
                 setattr(parent, name, fuse_conv_bn_eval(first, second))
                 setattr(parent, next_name, nn.Identity())
     return folded.to(memory_format=torch.channels_last)
+
+
+def _is_plain(layer, cls) -> bool:
+    # A parametrised layer has a class of its own; weight and spectral norm are hooks.
+    return type(layer) is cls and not (layer._forward_pre_hooks or layer._forward_hooks)
 
 
 @torch.inference_mode()

@@ -81,7 +81,11 @@ class Schedule(Callback):
         self.elapsed_ = 0.0
         self.first_epoch_ = len(net.history)
         self.plateau_ = ReduceLROnPlateau(
-            net.optimizer_, mode="max", factor=0.5, patience=self.plateau_patience
+            net.optimizer_,
+            mode="max",
+            factor=0.5,
+            patience=self.plateau_patience,
+            threshold_mode="abs",
         )
 
     def state_dict(self):
