@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
+    "within_subsection_order": "FileNameSortKey",
     "show_signature": False,
 }
 
@@ -68,9 +69,12 @@ html_title = f"fer-sklearn {release}"
 html_static_path = ["_static"]
 html_css_files = ["calm.css"]
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "quick_start", "limits", "gallery/**")}
+ALONE = "index quick_start limits model_cards performance gallery/**"
+html_sidebars = {page: [] for page in ALONE.split()}
+toc_object_entries_show_parents = "hide"
 html_theme_options = {
     "show_prev_next": True,
+    "header_links_before_dropdown": 7,
     "navigation_with_keys": False,
     "secondary_sidebar_items": {"**": ["page-toc"], "user_guide/command_line": []},
     "footer_start": ["copyright"],
