@@ -37,15 +37,17 @@ print(images.shape, images.dtype, f"{images.nbytes / 1e6:.1f} MB")
 
 # %%
 # Flattened, they fit into any estimator of scikit-learn. The mean face and the first
-# principal components, by the way:
+# principal components, each with its share of the variance:
 import matplotlib.pyplot as plt
 from sklearn.decomposition import PCA
 
 flat = images.reshape(len(images), -1)
 pca = PCA(n_components=6, random_state=0).fit(flat[:5000])
 figure, axes = plt.subplots(1, 7, figsize=(8, 1.5), layout="constrained")
-titles = ["mean", *[f"{share:.0%}" for share in pca.explained_variance_ratio_]]
-for ax, title, row in zip(axes, titles, [pca.mean_, *pca.components_], strict=True):
+shares = [f"{share:.0%}" for share in pca.explained_variance_ratio_]
+for ax, title, row in zip(
+    axes, ["mean", *shares], [pca.mean_, *pca.components_], strict=True
+):
     ax.imshow(row.reshape(images.shape[1:]), cmap="gray")
     ax.set(title=title, xticks=[], yticks=[])
 

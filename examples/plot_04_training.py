@@ -28,14 +28,15 @@ X_train, X_test, y_train, y_test = train_test_split(
 pipe = make_fer_pipeline(
     network="nano",
     image_shape=(48, 48) if path else (32, 32),
-    max_epochs=14,
+    max_epochs=30,
     batch_size=32,
     early_stopping=True,
-    n_iter_no_change=5,
+    n_iter_no_change=3,
     random_state=0,
 )
 pipe.fit(X_train, y_train)
-print(f"{pipe['cnn'].n_iter_} epochs, accuracy {pipe.score(X_test, y_test):.3f}")
+print(f"{pipe['cnn'].n_iter_} epochs, ended by {pipe['cnn'].stop_reason_}")
+print(f"accuracy {pipe.score(X_test, y_test):.3f}")
 
 # %%
 # The history is a DataFrame with a row an epoch.

@@ -74,10 +74,14 @@ _ = RecallDisplay.from_predictions(y_test, predicted)
 
 # %%
 # Of the answers given with 70 %, are 70 % right?
-from fer_sklearn.plots import plot_calibration
+from fer_sklearn.plots import plot_calibration, plot_calibration_by_class
 
 probabilities = pipe.predict_proba(X_test)
 _ = plot_calibration(y_test, probabilities)
+
+# %%
+# And emotion by emotion:
+_ = plot_calibration_by_class(y_test, probabilities)
 
 # %%
 # The mistakes that the pipeline was surest of. On FER2013 many are faulty labels.

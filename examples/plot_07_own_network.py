@@ -64,5 +64,10 @@ for width in (8, 32):
     print(f"width {width:2d}: accuracy {accuracy:.3f}")
 
 # %%
+from fer_sklearn.plots import TrainingCurvesDisplay
+
+_ = TrainingCurvesDisplay.from_estimator(pipe)
+
+# %%
 # The trained module is inside the skorch net, for whoever wants to look into it.
 pipe["cnn"].net_.module_

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 # Public name -> module that defines it. Modules are imported at first use, so that
 # `import fer_sklearn` costs no torch and no pandas.
 _EXPORTS = {
+    "AugmentedImages": "_augmented_images",
     "EMOTIONS": "datasets",
     "load_fer2013": "datasets",
     "load_image_folder": "datasets",

@@ -30,7 +30,7 @@ class RandomAffineAugmenter(
     """Show a network its training faces turned, shifted, zoomed, mirrored, ever anew.
 
     `fit_transform`, which a pipeline calls in `fit`, returns a lazy
-    :class:`~fer_sklearn._augmented_images.AugmentedImages`: the classifier asks it
+    :class:`~fer_sklearn.AugmentedImages`: the classifier asks it
     for new variations in every epoch, and `np.asarray` makes one variation for any
     other estimator. `transform`, which a pipeline calls in `predict`, returns the
     images as they are.

@@ -18,7 +18,7 @@ def main():
     images = PixelStringTransformer().fit_transform(X[2100:])
     probabilities = pipe.predict_proba(images)
     figure, axes = plt.subplots(
-        2, 7, figsize=(9.6, 2.75), height_ratios=[3, 2], layout="constrained"
+        2, 7, figsize=(9.6, 3.4), height_ratios=[1, 1], layout="constrained"
     )
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.03)
     for emotion, (top, bottom) in enumerate(axes.T):
@@ -29,10 +29,11 @@ def main():
         top.set_axis_off()
         colours = [BLUE if i == emotion else GREY for i in range(7)]
         bottom.barh(EMOTIONS, probabilities[row], color=colours, height=0.75)
-        bottom.set(xlim=(0, 1), xticks=[])
+        bottom.set(xlim=(0, 1), xticks=[0, 1])
         bottom.invert_yaxis()
-        bottom.tick_params(length=0, labelsize=8, labelleft=emotion == 0)
+        bottom.tick_params(length=0, labelsize=10, labelleft=emotion == 0)
         bottom.spines[["top", "right", "bottom"]].set_visible(False)
+    axes[1, 3].set_xlabel("probability that the pipeline gives", fontsize=10)
     figure.savefig(Path(__file__).with_name("readme.png"), dpi=110, facecolor="white")
 
 

@@ -11,6 +11,13 @@ from ._mosaic import Mosaic
 from ._style import BLUE
 
 _ALL = "all together"
+_UNITS = {
+    "rotation_range": "°",
+    "shear_range": "°",
+    "width_shift_range": " of the width",
+    "height_shift_range": " of the height",
+    "erasing_probability": " of the faces",
+}
 
 
 class AugmentationDisplay:
@@ -116,7 +123,7 @@ class AugmentationDisplay:
             The display itself.
         """
         n_columns = 1 + len(next(iter(self.draws.values())))
-        labels = [label.replace("=", "\n") for label in self.draws]
+        labels = [_name_of_row(label) for label in self.draws]
         mosaic = Mosaic(
             ax, n_columns * len(labels), n_columns, row_labels=labels, extra_height=0.3
         )
@@ -129,6 +136,13 @@ class AugmentationDisplay:
         mosaic.finish("the face as it is (framed), and draws of it")
         self.figure_, self.ax_ = mosaic.figure, mosaic.ax
         return self
+
+
+def _name_of_row(label):
+    """Name and value of a knob in two lines, with its unit."""
+    knob, _, value = label.partition("=")
+    unit = _UNITS.get(knob, "")
+    return f"{knob}\n{value}{unit}" if value else label
 
 
 def _knobs(augmenter):

@@ -220,7 +220,8 @@ class RecallDisplay:
         self.ax_.set_xticks(np.arange(0, 1.01, 0.2))
         self.ax_.xaxis.set_major_formatter(PercentFormatter(1))
         self.ax_.set_xlabel(
-            f"recall, with {percent(self.confidence_level)} confidence intervals",
+            f"recall, with {percent(self.confidence_level)} confidence intervals "
+            "(in brackets: faces)",
             fontsize=FONT_SIZE,
         )
         # Above the frame: no place inside is free of points for all models.

@@ -166,6 +166,8 @@ class TrainingCurvesDisplay:
             )
         if name == "lr":
             self._style_learning_rate(panel)
+        elif name == "loss":
+            self._style_loss(panel)
         if self.best_epoch is not None:
             panel.axvline(self.best_epoch, color=GREY, linestyle=":", linewidth=1.5)
         tidy(panel)
@@ -173,11 +175,19 @@ class TrainingCurvesDisplay:
         panel.set_xlabel("epoch", fontsize=SMALL_FONT_SIZE)
         panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 
+    def _style_loss(self, panel):
+        losses = self.history[self._columns("loss")].to_numpy(dtype=float)
+        # One early epoch far above all others would press the rest into a line.
+        if np.nanmin(losses) > 0 and np.nanmax(losses) > 4 * np.nanmedian(losses):
+            panel.set_yscale("log")
+
     def _style_learning_rate(self, panel):
         self.lines_["lr"].set(drawstyle="steps-mid", linestyle="-", color="black")
         rates = self.history["lr"].dropna()
         if rates.min() > 0 and rates.max() > 10 * rates.min():
             panel.set_yscale("log")
+            # A schedule's last step, next to nothing, is no decade worth showing.
+            panel.set_ylim(bottom=max(rates.min() / 1.3, 1e-3 * rates.max()))
         else:
             panel.set_ylim(0, 1.1 * rates.max() or 1)
 

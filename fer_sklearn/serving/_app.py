@@ -58,7 +58,8 @@ def create_app(
     card : dict, default=None
         What ``GET /model`` tells about the model.
     class_names : sequence of str, default=None
-        Names of ``model.classes_``; None names 0 to 6 as FER2013 does.
+        Names of ``model.classes_``; None names FER2013's 0 to 6, and takes others as
+        they are.
 
     Returns
     -------

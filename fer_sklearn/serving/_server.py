@@ -31,6 +31,13 @@ def bind(host, port):
     ------
     FERError
         If the address is not here, not allowed or in use.
+
+    Examples
+    --------
+    >>> from fer_sklearn.serving import bind
+    >>> with bind("127.0.0.1", 0) as listener:
+    ...     listener.getsockname()[0]
+    '127.0.0.1'
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -62,6 +69,18 @@ def run(app, listener, *, limits=None, access_log=True):
         Of which the times and the number of connections are used.
     access_log : bool, default=True
         Whether a line is logged for each request: address, path and status.
+
+    Raises
+    ------
+    SystemExit
+        If the application cannot start.
+
+    Examples
+    --------
+    >>> from fer_sklearn import load_pretrained
+    >>> from fer_sklearn.serving import bind, create_app, run
+    >>> app = create_app(load_pretrained("compact"))  # doctest: +SKIP
+    >>> run(app, bind("127.0.0.1", 8000))  # doctest: +SKIP
     """
     make_server(app, limits=limits, access_log=access_log).run(sockets=[listener])
 

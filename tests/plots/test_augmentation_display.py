@@ -22,6 +22,9 @@ def test_a_row_for_each_knob(images, assert_legible):
     knobs = [label.split("=")[0] for label in display.draws]
     assert knobs == [*STILL, "all together"]
     assert "rotation_range=15" in display.draws
+    names = [text.get_text() for text in display.texts_]
+    assert {"rotation_range\n15°", "width_shift_range\n0.1 of the width"} <= {*names}
+    assert "all together" in names
     # Each row starts with the face as it is, and varies it.
     assert len(display.pictures_) == 8 * 7
     for row, draws in enumerate(display.draws.values()):

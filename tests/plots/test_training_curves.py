@@ -43,6 +43,18 @@ def test_curves_are_the_columns(history, assert_legible):
     assert_legible(display.figure_, [*titles, *display.legend_.get_texts()])
 
 
+def test_an_early_loss_does_not_press_the_rest_into_a_line(history):
+    assert TrainingCurvesDisplay.from_history(history).ax_[0].get_yscale() == "linear"
+    history.loc[0, "valid_loss"] = 9.4
+    assert TrainingCurvesDisplay.from_history(history).ax_[0].get_yscale() == "log"
+
+
+def test_the_last_step_of_a_schedule_takes_no_decades(history):
+    history["lr"] = np.linspace(0.1, 1e-7, 30)
+    panel = TrainingCurvesDisplay.from_history(history).axes_["lr"]
+    assert panel.get_ylim()[0] == pytest.approx(1e-4)
+
+
 def test_best_epoch_is_marked_in_each_panel(history):
     display = TrainingCurvesDisplay.from_history(history)
     assert display.best_epoch == 22
