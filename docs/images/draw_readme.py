@@ -32,6 +32,10 @@ def main():
         bottom.set(xlim=(0, 1), xticks=[0, 1])
         bottom.invert_yaxis()
         bottom.tick_params(length=0, labelsize=10, labelleft=emotion == 0)
+        for label, side in zip(
+            bottom.get_xticklabels(), ("left", "right"), strict=True
+        ):
+            label.set_horizontalalignment(side)
         bottom.spines[["top", "right", "bottom"]].set_visible(False)
     axes[1, 3].set_xlabel("probability that the pipeline gives", fontsize=10)
     figure.savefig(Path(__file__).with_name("readme.png"), dpi=110, facecolor="white")
