@@ -103,7 +103,7 @@ def make_fer_pipeline(
     >>> list(pipe.named_steps)
     ['pixels', 'augment', 'cnn']
     """
-    steps = [("pixels", PixelStringTransformer(image_shape=image_shape))]
+    steps = [("pixels", PixelStringTransformer(image_shape=tuple(image_shape)))]
     if augment or isinstance(augment, dict):
         params = augment if isinstance(augment, dict) else {}
         augmenter = RandomAffineAugmenter(**{"random_state": random_state, **params})
