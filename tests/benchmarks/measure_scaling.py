@@ -1,9 +1,9 @@
-"""Measure how cost grows with rows, picture size, workers and parameters; draw it.
+"""Measure how cost grows with rows, picture size, threads and networks; draw it.
 
     python -m tests.benchmarks.measure_scaling --output docs/images/scaling.png
 
-Rows, sizes and parameters are measured on one thread, in seconds of the processor, the
-least of three; workers by the clock on the wall, the median of five rounds, so nothing
+Rows, sizes and networks are measured on one thread, in seconds of the processor, the
+least of three; threads by the clock on the wall, the median of five rounds, so nothing
 else should run then.
 """
 
@@ -52,7 +52,7 @@ def main():
         axes[1, 0].text(0.5, 0.5, "threads: not measured", ha="center")
     else:
         draw_workers(axes[1, 0])
-    draw_parameters(axes[1, 1])
+    draw_networks(axes[1, 1])
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
@@ -144,31 +144,48 @@ def draw_workers(axis):
     report("threads", WORKERS, *rates.values())
 
 
-def draw_parameters(axis):
+def multiplications(network):
+    """Count the multiplications of a face of 48x48 pixels, in millions."""
+    counts = []
+
+    def count(layer, _, output):
+        places = output.shape[2:].numel() if output.ndim == 4 else 1
+        counts.append(layer.weight.numel() * places)
+
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 1, 48, 48))
+    return sum(counts) / 1e6
+
+
+def draw_networks(axis):
     """Fit and predict with every network."""
     images, emotions = face_images(64)
     measured = []
     for name in NETWORKS:
         network = make_network(name, n_classes=7, image_shape=(48, 48))
-        n_parameters = sum(p.numel() for p in network.parameters()) / 1e6
         fit, predict = np.multiply(1000 / 64, measure(name, images, emotions))
-        measured.append((n_parameters, fit, predict, name))
+        n_parameters = sum(p.numel() for p in network.parameters()) / 1e6
+        label = f"{name} ({n_parameters:.2g} M)"
+        measured.append((multiplications(network), fit, predict, label))
     sizes, fit, predict, names = zip(*sorted(measured), strict=True)
     lines(axis, sizes, {"training": fit, "prediction": predict})
     for name, x, y in zip(names, sizes, predict, strict=True):
-        axis.annotate(name, (x, y), (9, -9), textcoords="offset points")
+        axis.annotate(name, (x, y), (-6, -16), textcoords="offset points", fontsize=9)
     axis.set(
-        title="Networks",
-        xlabel="parameters, millions",
+        title="Networks (their parameters)",
+        xlabel="multiplications a face, millions",
         ylabel="milliseconds a face",
         xscale="log",
         yscale="log",
         xlim=(sizes[0] / 1.6, sizes[-1] * 1.9),
         ylim=(min(predict) / 2.5, max(fit) * 3),
     )
-    axis.set_xticks(sizes, labels=[f"{size:.2g}" for size in sizes])
+    axis.set_xticks(sizes, labels=[f"{size:.0f}" for size in sizes])
     axis.set_xticks([], minor=True)
-    report("parameters", sizes, fit, predict)
+    report("networks", sizes, fit, predict)
 
 
 def lines(axis, x, series):
