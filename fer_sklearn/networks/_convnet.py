@@ -146,7 +146,7 @@ def compact(n_classes: int, *, dropout: float = 0.3) -> ConvNet:
 
 
 def large(n_classes: int, *, dropout: float = 0.4) -> ConvNet:
-    """Build the most accurate network: 2.9 M parameters, 205 M multiplications.
+    """Build the largest network: 2.9 M parameters, 205 M multiplications.
 
     Parameters
     ----------

@@ -178,9 +178,8 @@ def draw_networks(axis):
         title="Networks (their parameters)",
         xlabel="multiplications a face, millions",
         ylabel="milliseconds a face",
-        xscale="log",
         yscale="log",
-        xlim=(sizes[0] / 1.6, sizes[-1] * 1.9),
+        xlim=(0, sizes[-1] * 1.35),
         ylim=(min(predict) / 2.5, max(fit) * 3),
     )
     axis.set_xticks(sizes, labels=[f"{size:.0f}" for size in sizes])
