@@ -15,7 +15,8 @@ from sklearn.utils.validation import (
 
 from ._augmented_images import AugmentedImages
 from ._callback_support import CallbackSupportMixin, fit_task
-from ._image_ops import FILL_MODES, square_or_row
+from ._image_ops import square_or_row
+from ._warp import FILL_MODES
 from .exceptions import FERError
 
 __all__ = ["RandomAffineAugmenter"]

@@ -1,13 +1,9 @@
 """A lazy, re-drawable view of augmented images."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from itertools import pairwise
-
 import numpy as np
 
-from ._image_ops import affine_maps, erase, erasing_boxes, warp
+from ._image_ops import affine_maps, erase, erasing_boxes
+from ._warp import warp
 
 __all__ = ["AugmentedImages"]
 
@@ -148,21 +144,16 @@ class AugmentedImages:
         rows = positions if self._row_numbers is None else self._row_numbers[positions]
         drawn = self._transformations(epoch, mirror_only)
         maps, boxes, pixels = (part[rows] for part in drawn)
-        out = np.empty((len(positions), *self.image_shape), dtype=self.dtype)
-
-        def apply(part):
-            warp(
-                images,
-                maps[part],
-                positions[part],
-                order=self.settings["interpolation_order"],
-                fill_mode=self.settings["fill_mode"],
-                cval=self.settings["cval"],
-                out=out[part],
-            )
-            erase(out[part], boxes[part], pixels[part])
-
-        _run(apply, len(out), self.n_threads)
+        out = warp(
+            images,
+            maps,
+            positions,
+            order=self.settings["interpolation_order"],
+            fill_mode=self.settings["fill_mode"],
+            cval=self.settings["cval"],
+            n_threads=self.n_threads,
+        )
+        erase(out, boxes, pixels)
         return out.reshape(-1, *self._images.shape[1:])
 
     def _transformations(self, epoch, mirror_only):
@@ -248,19 +239,3 @@ def _transformations(seed, epoch, n_rows, settings, image_shape):
     boxes[u[7] >= settings["erasing_probability"]] = 0
     pixels = (np.minimum(u[12], 1 - 1e-6) * (height * width)).astype(np.intp)
     return maps, boxes, pixels
-
-
-def _run(apply, n_items, n_threads):
-    """Call `apply` on slices of range(n_items), on threads if there are several."""
-    if n_threads == 1 or n_items < 2 * n_threads:
-        apply(slice(0, n_items))
-        return
-    edges = np.linspace(0, n_items, n_threads + 1).astype(int).tolist()
-    parts = [slice(*pair) for pair in pairwise(edges)]
-    list(_thread_pool(n_threads, os.getpid()).map(apply, parts))
-
-
-@lru_cache(maxsize=4)
-def _thread_pool(n_threads, process):
-    # Threads do not survive a fork, so a forked worker process makes its own.
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="augment")

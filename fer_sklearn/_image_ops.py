@@ -1,4 +1,4 @@
-"""Batches of grey-scale images under affine maps, in scipy.ndimage's conventions.
+"""Affine maps, and rectangles that are erased, for batches of grey-scale images.
 
 Pure functions of arrays: no random draws, no state. Images have the shape
 (n_images, height, width). An affine map takes the (row, column) of an output pixel
@@ -8,24 +8,13 @@ to a place in the input image, as in :func:`scipy.ndimage.affine_transform`.
 import math
 
 import numpy as np
-from scipy import ndimage
 
 __all__ = [
-    "FILL_MODES",
     "affine_maps",
     "erase",
     "erasing_boxes",
     "square_or_row",
-    "warp",
 ]
-
-# Keras' words for what lies outside of an image, and scipy's for the same.
-FILL_MODES = {
-    "nearest": "nearest",
-    "constant": "constant",
-    "reflect": "reflect",
-    "wrap": "grid-wrap",
-}
 
 
 def square_or_row(n_features):
@@ -76,61 +65,6 @@ def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_s
     maps[:, 1, 2] = np.cos(theta) * column_shift - np.sin(theta) * row_shift
     maps[:, :, 2] += centre - maps[:, :, :2] @ centre
     return maps
-
-
-def warp(
-    images,
-    maps,
-    positions=None,
-    *,
-    order=1,
-    fill_mode="nearest",
-    cval=0.0,
-    out=None,
-):
-    """Apply an affine map of its own to each image, with one interpolation.
-
-    Each image goes through :func:`scipy.ndimage.affine_transform` once.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n_images, height, width)
-        Grey levels, of any real dtype.
-    maps : ndarray of shape (n_maps, 2, 3)
-        Matrices and offsets, from `affine_maps`.
-    positions : ndarray of int of shape (n_maps,), default=None
-        Position in `images` of the image for each map; None takes them in order.
-    order : int, default=1
-        Order of the spline, 0 (nearest pixel) to 5; 1 is linear.
-    fill_mode : {"nearest", "constant", "reflect", "wrap"}, default="nearest"
-        What is seen outside of the image: the nearest pixel of its edge, `cval`, its
-        mirror image or its repetition.
-    cval : float, default=0.0
-        Grey level outside of the image with `fill_mode="constant"`.
-    out : ndarray of shape (n_maps, height, width), default=None
-        Where the result goes; of the dtype of images.
-
-    Returns
-    -------
-    out : ndarray of shape (n_maps, height, width)
-        The images after their maps; whole numbers are rounded.
-    """
-    if positions is None:
-        positions = np.arange(len(images))
-    if out is None:
-        out = np.empty((len(positions), *images.shape[1:]), dtype=images.dtype)
-    mode = FILL_MODES[fill_mode]
-    for position, affine, result in zip(positions, maps, out, strict=True):
-        ndimage.affine_transform(
-            images[position],
-            affine[:, :2],
-            affine[:, 2],
-            output=result,
-            order=order,
-            mode=mode,
-            cval=cval,
-        )
-    return out
 
 
 def erasing_boxes(*, area, aspect, row, column, image_shape):

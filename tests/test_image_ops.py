@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from fer_sklearn._image_ops import FILL_MODES, affine_maps, erase, erasing_boxes, warp
+from fer_sklearn import _warp
+from fer_sklearn._image_ops import affine_maps, erase, erasing_boxes
+from fer_sklearn._warp import FILL_MODES, warp
 
 SHAPE = (24, 17)
 
@@ -141,7 +144,7 @@ def test_combined_changes_equal_separate_ones():
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 @pytest.mark.parametrize("shape", [(24, 17), (16, 16), (1, 9), (9, 1), (1, 1), (2, 3)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.int16])
-def test_one_call_for_each_image_agrees_with_scipy(fill_mode, shape, dtype):
+def test_linear_interpolation_agrees_with_scipy(fill_mode, shape, dtype):
     images = smooth_images(20, shape, dtype)
     maps = affine_maps(**random_changes(20), image_shape=shape)
     changed = warp(images, maps, fill_mode=fill_mode, cval=7)
@@ -150,6 +153,31 @@ def test_one_call_for_each_image_agrees_with_scipy(fill_mode, shape, dtype):
     # A grey level may fall to either side of a half.
     tolerance = 1 if np.issubdtype(dtype, np.integer) else 0.01
     np.testing.assert_allclose(changed.astype(float), expected, atol=tolerance)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(sorted(FILL_MODES)),
+    st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    st.integers(0, 2**32 - 1),
+)
+def test_linear_interpolation_agrees_with_scipy_on_noise(fill_mode, shape, seed):
+    images = np.random.default_rng(seed).random((3, *shape))
+    maps = affine_maps(**random_changes(3, seed), image_shape=shape)
+    changed = warp(images, maps, fill_mode=fill_mode, cval=0.5)
+    expected = by_scipy(images, maps, mode=FILL_MODES[fill_mode], cval=0.5)
+    np.testing.assert_allclose(changed, expected, atol=1e-9)
+
+
+def test_grey_levels_stay_in_the_range_of_the_dtype():
+    images = smooth_images(4)
+    maps = affine_maps(**random_changes(4), image_shape=SHAPE)
+    for cval, limit in [(-40, 0), (300, 255)]:
+        changed = warp(images, maps, fill_mode="constant", cval=cval)
+        beyond = warp(images.astype(float), maps, fill_mode="constant", cval=cval)
+        expected = np.clip(np.rint(beyond), 0, 255)
+        np.testing.assert_allclose(changed, expected, atol=1)
+        assert (changed == limit).any()
 
 
 @pytest.mark.parametrize("order", [0, 2, 3, 5])
@@ -180,6 +208,41 @@ def test_images_do_not_touch_each_other():
     for one in range(12):
         alone = warp(images[one : one + 1], maps[one : one + 1])
         np.testing.assert_array_equal(alone[0], together[one])
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("chunk_pixels", [1, 5 * 24 * 17, 10**6])
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_neither_chunks_nor_threads_change_it(
+    monkeypatch, order, chunk_pixels, n_threads
+):
+    images = smooth_images(12)
+    maps = affine_maps(**random_changes(12), image_shape=SHAPE)
+    expected = warp(images, maps, order=order)
+    monkeypatch.setattr(_warp, "_CHUNK_PIXELS", chunk_pixels)
+    changed = warp(images, maps, order=order, n_threads=n_threads)
+    np.testing.assert_array_equal(changed, expected)
+
+
+def test_torch_gets_its_threads_back():
+    before = torch.get_num_threads()
+    images = smooth_images(4)
+    maps = affine_maps(**no_changes(4), image_shape=SHAPE)
+    try:
+        torch.set_num_threads(3)
+        warp(images, maps, n_threads=2)
+        assert torch.get_num_threads() == 3
+        with pytest.raises(IndexError):
+            warp(images, maps, np.arange(4) + 1, n_threads=2)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_no_images_give_none():
+    for order in (0, 1):
+        changed = warp(np.empty((0, 4, 5), np.uint8), np.empty((0, 2, 3)), order=order)
+        assert changed.shape == (0, 4, 5)
 
 
 def test_images_and_maps_are_left_alone():
