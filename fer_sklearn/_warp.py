@@ -8,10 +8,10 @@ and in a fraction of the time.
 
 import math
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
+from itertools import pairwise
 
+import joblib
 import numpy as np
 from scipy import ndimage
 
@@ -29,7 +29,9 @@ FILL_MODES = {
 _PADDING_MODES = {"nearest": "border", "constant": "zeros", "reflect": "reflection"}
 
 # Images worked on at once: what is computed for them stays in a processor's cache.
-_CHUNK_PIXELS = 128 * 48 * 48
+_CHUNK_PIXELS = 64 * 48 * 48
+
+_PROCESS = os.getpid()
 
 
 def warp(
@@ -72,110 +74,101 @@ def warp(
     if positions is None:
         positions = np.arange(len(images))
     warped = np.empty((len(positions), *images.shape[1:]), dtype=images.dtype)
-    share = math.ceil(len(warped) / n_threads)
-    step = max(1, min(share, _CHUNK_PIXELS // math.prod(images.shape[1:])))
-    starts = range(0, len(warped), step)
-    linear = order == 1 and fill_mode in _PADDING_MODES
+    if order == 1 and fill_mode in _PADDING_MODES:
+        with _torch_threads(n_threads):
+            _warp_by_torch(images, maps, positions, fill_mode, cval, warped)
+        return warped
 
-    def apply(start):
-        part = slice(start, start + step)
-        given = images, positions[part], maps[part], fill_mode, cval, warped[part]
-        if linear:
-            _warp_by_torch(*given)
-        else:
-            _warp_by_scipy(*given, order)
+    def warp_part(start, stop):
+        for index in range(start, stop):
+            ndimage.affine_transform(
+                images[positions[index]],
+                maps[index, :, :2],
+                maps[index, :, 2],
+                output=warped[index],
+                order=order,
+                mode=FILL_MODES[fill_mode],
+                cval=cval,
+            )
 
-    if linear:
-        with _torch_on_one_thread():
-            _for_each(apply, starts, n_threads)
-    else:
-        _for_each(apply, starts, n_threads)
+    edges = np.linspace(0, len(warped), n_threads + 1).astype(int).tolist()
+    joblib.Parallel(n_threads, require="sharedmem")(
+        joblib.delayed(warp_part)(*pair) for pair in pairwise(edges)
+    )
     return warped
 
 
-def _warp_by_scipy(images, positions, maps, fill_mode, cval, out, order):
-    for position, affine, result in zip(positions, maps, out, strict=True):
-        ndimage.affine_transform(
-            images[position],
-            affine[:, :2],
-            affine[:, 2],
-            output=result,
-            order=order,
-            mode=FILL_MODES[fill_mode],
-            cval=cval,
-        )
-
-
-def _warp_by_torch(images, positions, maps, fill_mode, cval, out):
+def _warp_by_torch(images, maps, positions, fill_mode, cval, out):
     # Imported here: who only imports the augmenter need not wait for torch.
     import torch
 
-    dtype = np.result_type(images.dtype, np.float32)
-    pixels = images[positions].astype(dtype, copy=False)
-    if fill_mode == "constant":
-        # torch knows only zeros outside.
-        pixels = pixels - dtype.type(cval)
-    warped = torch.nn.functional.grid_sample(
-        torch.from_numpy(pixels)[:, None],
-        torch.from_numpy(_grid(maps.astype(dtype, copy=False), images.shape[1:])),
-        mode="bilinear",
-        padding_mode=_PADDING_MODES[fill_mode],
-        align_corners=False,
-    )[:, 0].numpy()
-    if fill_mode == "constant":
-        warped += dtype.type(cval)
-    if out.dtype.kind in "iu":
-        limits = np.iinfo(out.dtype)
-        np.rint(warped, out=warped)
-        np.clip(warped, limits.min, limits.max, out=warped)
-    np.copyto(out, warped, casting="unsafe")
+    is_double = np.result_type(images, np.float32) == np.float64
+    dtype = torch.float64 if is_double else torch.float32
+    down, across = _places(torch.tensor(maps, dtype=dtype), images.shape[1:])
+    chunk = max(1, _CHUNK_PIXELS // math.prod(images.shape[1:]))
+    for start in range(0, len(out), chunk):
+        part = slice(start, start + chunk)
+        pixels = torch.from_numpy(images[positions[part]]).to(dtype)
+        if fill_mode == "constant":
+            # torch knows only zeros outside.
+            pixels = pixels - cval
+        warped = torch.nn.functional.grid_sample(
+            pixels[:, None],
+            (down[part] + across[part]).permute(0, 2, 3, 1),
+            mode="bilinear",
+            padding_mode=_PADDING_MODES[fill_mode],
+            align_corners=False,
+        )[:, 0]
+        if fill_mode == "constant":
+            warped += cval
+        if out.dtype.kind in "iu":
+            limits = np.iinfo(out.dtype)
+            warped.round_().clamp_(limits.min, limits.max)
+        torch.from_numpy(out[part]).copy_(warped)
 
 
-def _grid(maps, image_shape):
+def _places(maps, image_shape):
     """Give the places in the input that the maps name, in torch's coordinates.
 
-    The last axis is (column, row), and the image reaches from -1 to 1 on either, from
-    the outer edges of its pixels.
+    There columns come before rows, and the image reaches from -1 to 1 on both axes,
+    from the outer edges of its pixels.
+
+    Parameters
+    ----------
+    maps : Tensor of shape (n_maps, 2, 3)
+        The affine maps.
+    image_shape : tuple of two int
+        Height and width in pixels.
+
+    Returns
+    -------
+    down : Tensor of shape (n_maps, 2, height, 1)
+        What a pixel's row adds to its (column, row) in the input.
+    across : Tensor of shape (n_maps, 2, 1, width)
+        What its column adds, and the offset.
     """
+    import torch
+
     height, width = image_shape
-    grid = np.empty((len(maps), height, width, 2), dtype=maps.dtype)
-    rows = np.arange(height, dtype=maps.dtype)
-    columns = np.arange(width, dtype=maps.dtype)
-    for axis, size in enumerate(image_shape):
-        by_row, by_column, offset = np.split(maps[:, axis] * (2 / size), 3, axis=1)
-        np.add(
-            (by_row * rows)[:, :, None],
-            (by_column * columns + (offset + (1 / size - 1)))[:, None, :],
-            out=grid[..., 1 - axis],
-        )
-    return grid
+    size = torch.tensor([width, height], dtype=maps.dtype)[:, None]
+    by_row, by_column, offset = (maps.flip(1) * (2 / size)).split(1, dim=2)
+    down = by_row * torch.arange(height, dtype=maps.dtype)
+    across = by_column * torch.arange(width, dtype=maps.dtype) + (offset + 1 / size - 1)
+    return down[:, :, :, None], across[:, :, None, :]
 
 
 @contextmanager
-def _torch_on_one_thread():
-    """Keep torch's own threads out: they would come on top of ours.
+def _torch_threads(n_threads):
+    """Have torch work on so many threads, in this thread of Python's.
 
-    Nor may they be used in a process that was forked from one that has used them.
+    On one in a forked process: there torch's threads would wait for ever for others
+    that the fork left behind.
     """
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n_threads if os.getpid() == _PROCESS else 1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _for_each(apply, items, n_threads):
-    if n_threads == 1 or len(items) < 2:
-        for item in items:
-            apply(item)
-    else:
-        list(_thread_pool(n_threads, os.getpid()).map(apply, items))
-
-
-@lru_cache(maxsize=4)
-def _thread_pool(n_threads, process):
-    # Threads do not survive a fork, so a forked worker process makes its own.
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="augment")
