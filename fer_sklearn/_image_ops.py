@@ -108,7 +108,9 @@ def erase(images, boxes, pixels):
     pixels : ndarray of int of shape (n_images,)
         Which pixel, counted row by row, lends its grey level.
     """
-    for index in np.flatnonzero(boxes[:, 1] > boxes[:, 0]):
-        top, bottom, left, right = boxes[index].tolist()
-        image = images[index]
-        image[top:bottom, left:right] = image.flat[pixels[index]]
+    indices = np.flatnonzero(boxes[:, 1] > boxes[:, 0])
+    rows, columns = np.divmod(pixels[indices], images.shape[2])
+    levels = images[indices, rows, columns]
+    for index, box, level in zip(indices, boxes[indices].tolist(), levels, strict=True):
+        top, bottom, left, right = box
+        images[index, top:bottom, left:right] = level

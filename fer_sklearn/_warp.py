@@ -106,24 +106,29 @@ def _warp_by_torch(images, maps, positions, fill_mode, cval, out):
     dtype = torch.float64 if is_double else torch.float32
     down, across = _places(torch.tensor(maps, dtype=dtype), images.shape[1:])
     chunk = max(1, _CHUNK_PIXELS // math.prod(images.shape[1:]))
+    # Taken once: memory that is new to the process is slow at first.
+    grid = torch.empty((min(chunk, len(out)), 2, *images.shape[1:]), dtype=dtype)
     for start in range(0, len(out), chunk):
         part = slice(start, start + chunk)
         pixels = torch.from_numpy(images[positions[part]]).to(dtype)
         if fill_mode == "constant":
             # torch knows only zeros outside.
             pixels = pixels - cval
+        places = torch.add(down[part], across[part], out=grid[: len(pixels)])
         warped = torch.nn.functional.grid_sample(
             pixels[:, None],
-            (down[part] + across[part]).permute(0, 2, 3, 1),
+            places.permute(0, 2, 3, 1),
             mode="bilinear",
             padding_mode=_PADDING_MODES[fill_mode],
             align_corners=False,
         )[:, 0]
         if fill_mode == "constant":
             warped += cval
+            if out.dtype.kind in "iu":
+                limits = np.iinfo(out.dtype)
+                warped.clamp_(limits.min, limits.max)
         if out.dtype.kind in "iu":
-            limits = np.iinfo(out.dtype)
-            warped.round_().clamp_(limits.min, limits.max)
+            warped.round_()
         torch.from_numpy(out[part]).copy_(warped)
 
 
