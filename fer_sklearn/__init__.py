@@ -7,7 +7,6 @@
 (5, 7)
 """
 
-import os
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -34,11 +33,6 @@ _EXPORTS = {
 }
 
 __all__ = sorted(_EXPORTS)
-
-# Have torch take large tensors from Linux in pages of 2 MB: a training step spends a
-# tenth to a fifth less time, see docs/performance.rst. Torch reads this when it makes
-# its first tensor; whoever has set it already is left alone.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def __getattr__(name):

@@ -2,7 +2,6 @@
 
 import ast
 import importlib.metadata
-import os
 import re
 import subprocess
 import sys
@@ -120,16 +119,6 @@ def test_import_of_the_package_is_lazy():
     loaded = run_python("import sys, fer_sklearn; print(*sys.modules)").split()
     heavy = {"numpy", "pandas", "scipy", "sklearn", "torch", "skorch", "matplotlib"}
     assert not heavy & set(loaded)
-
-
-@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("0", "0")])
-def test_torch_is_asked_for_large_pages_unless_told_otherwise(given, expected):
-    name = "THP_MEM_ALLOC_ENABLE"
-    environment = {key: value for key, value in os.environ.items() if key != name}
-    if given is not None:
-        environment[name] = given
-    code = f"import os, fer_sklearn; print(os.environ[{name!r}])"
-    assert run_python(code, env=environment).strip() == expected
 
 
 @pytest.mark.parametrize("module", ORDER[: ORDER.index("networks")])
