@@ -96,6 +96,10 @@ class RandomAffineAugmenter(
     A draw depends on the seed, the epoch and the row of the image alone. The
     rectangles follow Zhong et al. [1]_.
 
+    Linear interpolation is done by :func:`torch.nn.functional.grid_sample`, which
+    gives what scipy does to rounding, and faster; other orders, and wrapping, are done
+    by scipy itself.
+
     The settings of the classic Keras scripts for FER2013 are
     ``RandomAffineAugmenter(rotation_range=15, width_shift_range=0.15,
     height_shift_range=0.15, shear_range=0.15, zoom_range=0.15,
