@@ -102,15 +102,15 @@ def _warp_by_torch(images, maps, positions, fill_mode, cval, out):
     # Imported here: who only imports the augmenter need not wait for torch.
     import torch
 
-    is_double = np.result_type(images, np.float32) == np.float64
-    dtype = torch.float64 if is_double else torch.float32
-    down, across = _places(torch.tensor(maps, dtype=dtype), images.shape[1:])
+    dtype = np.result_type(images, np.float32)
+    places = _places(maps.astype(dtype, copy=False), images.shape[1:])
+    down, across = map(torch.from_numpy, places)
     chunk = max(1, _CHUNK_PIXELS // math.prod(images.shape[1:]))
     # Taken once: memory that is new to the process is slow at first.
-    grid = torch.empty((min(chunk, len(out)), 2, *images.shape[1:]), dtype=dtype)
+    grid = down.new_empty((min(chunk, len(out)), 2, *images.shape[1:]))
     for start in range(0, len(out), chunk):
         part = slice(start, start + chunk)
-        pixels = torch.from_numpy(images[positions[part]]).to(dtype)
+        pixels = torch.from_numpy(images[positions[part]]).to(grid.dtype)
         if fill_mode == "constant":
             # torch knows only zeros outside.
             pixels = pixels - cval
@@ -140,25 +140,23 @@ def _places(maps, image_shape):
 
     Parameters
     ----------
-    maps : Tensor of shape (n_maps, 2, 3)
+    maps : ndarray of shape (n_maps, 2, 3)
         The affine maps.
     image_shape : tuple of two int
         Height and width in pixels.
 
     Returns
     -------
-    down : Tensor of shape (n_maps, 2, height, 1)
+    down : ndarray of shape (n_maps, 2, height, 1)
         What a pixel's row adds to its (column, row) in the input.
-    across : Tensor of shape (n_maps, 2, 1, width)
+    across : ndarray of shape (n_maps, 2, 1, width)
         What its column adds, and the offset.
     """
-    import torch
-
     height, width = image_shape
-    size = torch.tensor([width, height], dtype=maps.dtype)[:, None]
-    by_row, by_column, offset = (maps.flip(1) * (2 / size)).split(1, dim=2)
-    down = by_row * torch.arange(height, dtype=maps.dtype)
-    across = by_column * torch.arange(width, dtype=maps.dtype) + (offset + 1 / size - 1)
+    size = np.array([[width], [height]], dtype=maps.dtype)
+    by_row, by_column, offset = np.split(maps[:, ::-1] * (2 / size), 3, axis=2)
+    down = by_row * np.arange(height, dtype=maps.dtype)
+    across = by_column * np.arange(width, dtype=maps.dtype) + (offset + 1 / size - 1)
     return down[:, :, :, None], across[:, :, None, :]
 
 

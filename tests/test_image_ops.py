@@ -239,6 +239,20 @@ def test_torch_gets_its_threads_back():
         torch.set_num_threads(before)
 
 
+def test_torch_s_default_device_and_dtype_do_not_matter():
+    images = smooth_images(4)
+    maps = affine_maps(**random_changes(4), image_shape=SHAPE)
+    expected = warp(images, maps)
+    with torch.device("meta"):
+        np.testing.assert_array_equal(warp(images, maps), expected)
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        np.testing.assert_array_equal(warp(images, maps), expected)
+    finally:
+        torch.set_default_dtype(before)
+
+
 def test_no_images_give_none():
     for order in (0, 1):
         changed = warp(np.empty((0, 4, 5), np.uint8), np.empty((0, 2, 3)), order=order)
