@@ -41,8 +41,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     pretrained : str, path-like or None, default=None
         Where a training starts from: the name of a model that comes with the package,
         or the path of a model file. It must hold the same `network`. If its classes
-        are others than those of `y`, the last linear layer starts afresh. A tenth of
-        the usual `lr` keeps more of what it has learnt.
+        are others than those of `y`, the last linear layer starts afresh.
     max_epochs : int, default=30
         Passes over the training faces. The learning rate's course is laid over them.
     max_time : float, default=None
@@ -52,8 +51,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Faces a step.
     optimizer : {"sgd", "adam", "adamw"}, default="sgd"
         ``"sgd"`` has Nesterov momentum 0.9.
-    lr : float, default=0.1
-        Peak of the learning rate. About 0.1 suits ``"sgd"``, 0.001 the other two.
+    lr : float or "auto", default="auto"
+        Peak of the learning rate. ``"auto"`` is 0.1 for ``"sgd"`` and 0.001 for the
+        other two, and with `pretrained` a tenth of that, which keeps more of what the
+        model has learnt.
     weight_decay : float, default=5e-4
         Pull of weights towards zero; biases and batch normalisation are left out.
     lr_schedule : {"cosine", "one-cycle", "plateau", "constant"}, default="cosine"
@@ -72,8 +73,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         from Beta(alpha, alpha). Short trainings want 0 to 0.2.
     clean_fraction : float, default=0.0
         Share of the training, in [0, 1), whose epochs at the very end see faces that
-        are mirrored at most: no other augmentation, no mixup. Short trainings gain
-        from 0.05 to 0.1, as otherwise they never see a whole, sharp face.
+        are mirrored at most: no other augmentation, no mixup. Above 0 it is at least
+        one epoch (with `max_time`, if there are two). Short trainings gain from 0.05
+        to 0.1, as otherwise they never see a whole, sharp face.
     ema_decay : float or None, default=0.999
         Share that a moving average of the weights keeps at each step; the average
         is what the fitted classifier uses. None keeps the last step's weights.
@@ -97,7 +99,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         That part, in (0, 1).
     n_iter_no_change : int, default=10
-        Patience of `early_stopping` in epochs.
+        Patience of `early_stopping` in epochs, and 1.5 times that of
+        ``lr_schedule="plateau"``: the learning rate falls before the training stops.
     test_time_flip : bool, default=False
         Whether to average each face's prediction with its mirror image's: about half
         a point of accuracy for twice the time.
@@ -195,7 +198,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "max_time": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
         "optimizer": [StrOptions(set(_training.OPTIMIZERS))],
-        "lr": [Interval(numbers.Real, 0, None, closed="neither")],
+        "lr": [
+            Interval(numbers.Real, 0, None, closed="neither"),
+            StrOptions({"auto"}),
+        ],
         "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
         "lr_schedule": [StrOptions({"cosine", "one-cycle", "plateau", "constant"})],
         "label_smoothing": [Interval(numbers.Real, 0, 1, closed="left")],
@@ -235,7 +241,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         max_time=None,
         batch_size=128,
         optimizer="sgd",
-        lr=0.1,
+        lr="auto",
         weight_decay=5e-4,
         lr_schedule="cosine",
         label_smoothing=0.1,

@@ -24,7 +24,6 @@ SEED_TRAINING = {
     "max_epochs": 100,
     "batch_size": 32,
     "optimizer": "adam",
-    "lr": 1e-3,
     "weight_decay": 0.0,
     "lr_schedule": "plateau",
     "early_stopping": True,
@@ -60,7 +59,7 @@ def make_fer_pipeline(
     pretrained : str, path-like or None, default=None
         Where the training starts from: the name of a model that comes with the
         package, such as ``"compact"``, or the path of a model file. The classes may
-        be others. A tenth of the usual `lr` keeps more of what it has learnt.
+        be others.
     augment : bool or dict, default=True
         False leaves the augmenter out; a dictionary holds its parameters, such as
         ``{"rotation_range": 10}``.

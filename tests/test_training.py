@@ -23,7 +23,12 @@ from tiny_network import TinyNet
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from fer_sklearn import FERClassifier, RandomAffineAugmenter
+from fer_sklearn import (
+    FERClassifier,
+    PixelStringTransformer,
+    RandomAffineAugmenter,
+    make_faces,
+)
 from fer_sklearn._training import (
     FaceDataset,
     compute_logits,
@@ -113,6 +118,16 @@ class TestBatches:
         assert record.dtypes == {torch.uint8}
 
 
+class NoteClean(Callback):
+    """Keep which epochs were clean."""
+
+    def __init__(self):
+        self.clean = []
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+        self.clean.append(dataset_train.clean)
+
+
 class TestSchedule:
     @pytest.mark.parametrize("curve", ["cosine", "one-cycle"])
     def test_curves_rise_to_one_and_fall_to_zero(self, curve):
@@ -183,6 +198,51 @@ class TestSchedule:
         state = schedule.state_dict()
         schedule.load_state_dict({**state, "elapsed": 60.0})
         assert schedule.elapsed() == pytest.approx(60, abs=1)
+
+    @pytest.mark.parametrize(
+        ("max_epochs", "fraction", "n_clean"),
+        [(10, 0.05, 1), (2, 0.3, 1), (10, 0.21, 3), (20, 0.1, 2), (4, 0.0, 0)],
+    )
+    def test_clean_epochs_are_a_share_rounded_up(
+        self, images, faces, max_epochs, fraction, n_clean
+    ):
+        noted = NoteClean()
+        clf = tiny(clean_fraction=fraction, max_epochs=max_epochs, callbacks=[noted])
+        clf.fit(images, faces.target)
+        expected = [False] * (max_epochs - n_clean) + [True] * n_clean
+        assert noted.clean == expected
+
+    def test_the_last_epoch_within_a_time_is_clean(self, images, faces, monkeypatch):
+        clock = SimpleNamespace(monotonic=itertools.count().__next__)
+        monkeypatch.setattr("fer_sklearn._training._schedule.time", clock)
+        noted = NoteClean()
+        clf = tiny(max_time=100, clean_fraction=1e-6, callbacks=[noted])
+        clf.fit(images, faces.target)
+        assert len(noted.clean) > 3
+        assert noted.clean[-1]
+        assert not any(noted.clean[:-2])
+
+    @pytest.mark.parametrize(
+        ("params", "peak"),
+        [
+            ({}, 0.1),
+            ({"optimizer": "adam"}, 0.001),
+            ({"optimizer": "adamw"}, 0.001),
+            ({"optimizer": "adam", "lr": 0.02}, 0.02),
+        ],
+    )
+    def test_auto_rate_follows_the_optimizer(self, images, faces, params, peak):
+        params = {"lr": "auto", "lr_schedule": "constant", **params}
+        clf = tiny(**params).fit(images, faces.target)
+        assert clf.history_["lr"].tolist() == [peak, peak]
+
+    def test_auto_rate_is_a_tenth_from_a_pretrained_model(self, tmp_path):
+        X, y = make_faces(14, random_state=0, return_X_y=True)
+        X = PixelStringTransformer().fit_transform(X)
+        clf = FERClassifier(
+            "nano", pretrained="nano", max_epochs=1, lr_schedule="constant"
+        )
+        assert clf.fit(X, y).history_["lr"].tolist() == [pytest.approx(0.01)]
 
     def test_divergence_is_told(self, images, faces):
         clf = tiny(lr=1e20, lr_schedule="constant", max_epochs=3)
@@ -257,6 +317,37 @@ class TestEarlyStopping:
         search = GridSearchCV(clf, {"lr": [0.05, 0.01]}, cv=2, error_score="raise")
         assert len(search.fit(images, faces.target).cv_results_["params"]) == 2
 
+    def test_the_epoch_that_the_time_ends_is_seen(self, images, faces, monkeypatch):
+        """The time ends the training in an epoch with the best weights so far."""
+        clock = SimpleNamespace(monotonic=itertools.count().__next__)
+        monkeypatch.setattr("fer_sklearn._training._schedule.time", clock)
+        best = []
+
+        class Best(Callback):
+            def on_epoch_end(self, net, **kwargs):
+                best.append(dict(net.callbacks_)["best"].best_epoch_)
+
+        clf = tiny(max_time=40, early_stopping=True, callbacks=[Best()])
+        val = {"X_val": images[:70], "y_val": faces.target[:70]}
+        clf.fit(images, faces.target, **val)
+        assert clf.stop_reason_ == "max_time"
+        assert len(best) == clf.n_iter_
+        assert best[-1] == clf.history_["valid_accuracy"].idxmax() + 1
+        kept = clf.score(images[:70], faces.target[:70])
+        assert kept == pytest.approx(clf.history_["valid_accuracy"].max())
+
+    def test_later_callbacks_see_the_epoch_that_ends_it(self, images, faces):
+        seen = []
+
+        class Later(Callback):
+            def on_epoch_end(self, net, **kwargs):
+                seen.append(net.history[-1, "epoch"])
+
+        stop = EarlyStopping(monitor="train_loss", patience=1, threshold=10)
+        clf = tiny(max_epochs=9, callbacks=[stop, Later()]).fit(images, faces.target)
+        assert clf.stop_reason_ == "callback"
+        assert seen == clf.history_["epoch"].tolist()
+
     def test_no_split_unless_asked_for(self, images, faces):
         clf = tiny().fit(images, faces.target)
         assert clf.history_["valid_accuracy"].isna().all()
@@ -305,7 +396,7 @@ class TestRecipe:
         clf.set_params(network=Watch).fit(images, faces.target)
         assert sizes == [8] * 8 + [16] * 8
 
-    @pytest.mark.parametrize("max_epochs, n_clean", [(10, 1), (20, 2), (3, 0)])
+    @pytest.mark.parametrize("max_epochs, n_clean", [(10, 1), (20, 2), (3, 1)])
     def test_the_end_is_clean(self, images, faces, max_epochs, n_clean):
         record = Record()
         view = RandomAffineAugmenter(random_state=0).fit_transform(images)
@@ -402,6 +493,21 @@ class TestRecipe:
 
 
 class TestCheckpoint:
+    def test_of_an_ended_training_ends_at_once(self, images, faces, tmp_path):
+        params = {
+            "early_stopping": True,
+            "n_iter_no_change": 2,
+            "max_epochs": 200,
+            "checkpoint": tmp_path / "training.ckpt",
+        }
+        first = tiny(**params).fit(images, faces.target)
+        again = tiny(**params).fit(images, faces.target)
+        assert again.stop_reason_ == first.stop_reason_ == "early_stopping"
+        assert again.n_iter_ == first.n_iter_
+        np.testing.assert_array_equal(
+            again.predict_proba(images), first.predict_proba(images)
+        )
+
     settings = {
         "max_epochs": 4,
         "mixup_alpha": 0.2,

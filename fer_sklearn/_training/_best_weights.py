@@ -4,8 +4,6 @@ from copy import deepcopy
 
 from skorch.callbacks import Callback
 
-from ._schedule import StopTraining
-
 
 class BestWeights(Callback):
     """Stop when validation accuracy no longer rises; end with the best weights.
@@ -47,7 +45,7 @@ class BestWeights(Callback):
             self.best_epoch_ = row["epoch"]
             self.best_weights_ = deepcopy(net.evaluation_module.state_dict())
         elif row["epoch"] - self.best_epoch_ >= self.patience:
-            raise StopTraining("early_stopping")
+            net.stop("early_stopping")
 
     def on_train_end(self, net, **kwargs):
         """Restore the best weights."""

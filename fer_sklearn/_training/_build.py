@@ -21,6 +21,8 @@ OPTIMIZERS = {
     "adam": (torch.optim.Adam, {}),
     "adamw": (torch.optim.AdamW, {}),
 }
+# Peaks of the learning rate.
+DEFAULT_LR = {"sgd": 0.1, "adam": 1e-3, "adamw": 1e-3}
 # Parameters of a classifier that change nothing in the weights it ends with.
 WITHOUT_EFFECT = {
     "callbacks",
@@ -46,7 +48,7 @@ def make_net(
         optimizer=optimizer,
         optimizer__weight_decay=clf.weight_decay,
         **{f"optimizer__{name}": value for name, value in options.items()},
-        lr=clf.lr,
+        lr=resolve_lr(clf),
         batch_size=clf.batch_size,
         max_epochs=clf.max_epochs,
         train_split=None if valid is None else predefined_split(valid),
@@ -63,6 +65,13 @@ def make_net(
         device=str(device or resolve_device(clf.device)),
         verbose=int(clf.verbose),
     )
+
+
+def resolve_lr(clf) -> float:
+    """Peak of the learning rate; a tenth of it keeps what a model has learnt."""
+    if clf.lr != "auto":
+        return clf.lr
+    return DEFAULT_LR[clf.optimizer] / (1 if clf.pretrained is None else 10)
 
 
 def make_callbacks(clf, train, valid, seed, *, single_epoch, tasks=None) -> list:
@@ -116,7 +125,7 @@ def _make_parts(clf, valid, *, single_epoch: bool) -> dict:
     parts = {
         "schedule": Schedule(
             "constant" if single_epoch else clf.lr_schedule,
-            lr=clf.lr,
+            lr=resolve_lr(clf),
             max_epochs=1 if single_epoch else clf.max_epochs,
             max_time=None if single_epoch else clf.max_time,
             clean_fraction=clf.clean_fraction,

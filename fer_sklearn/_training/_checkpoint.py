@@ -58,6 +58,7 @@ class Checkpoint(Callback):
             ) from error
 
     def _restore(self, net, state):
+        net.stop_reason = state["stop_reason"]
         net.module_.load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
         for name, part in self.parts.items():
@@ -83,6 +84,7 @@ class Checkpoint(Callback):
         state = {
             "format": FORMAT,
             "settings": self.settings,
+            "stop_reason": net.stop_reason,
             "module": net.module_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},

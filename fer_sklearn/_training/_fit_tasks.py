@@ -4,7 +4,6 @@ import torch
 from skorch.callbacks import Callback
 
 from ._prediction import fold_batch_norm
-from ._schedule import StopTraining
 
 
 class FitTasks(Callback):
@@ -47,7 +46,7 @@ class FitTasks(Callback):
                 reconstruction_attributes=attributes,
             )
         if stop:
-            raise StopTraining("callback")
+            net.stop("callback")
 
     def on_train_end(self, net, **kwargs):
         """Let go of the data: the net keeps its callbacks."""

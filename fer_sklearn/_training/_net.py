@@ -1,5 +1,6 @@
 """The skorch net that `FERClassifier` trains."""
 
+import dis
 from traceback import walk_tb
 
 import torch
@@ -10,9 +11,8 @@ from skorch.utils import to_tensor
 from torch.distributions import Beta
 from torch.nn import functional
 
-from ._schedule import StopTraining
-
 METRICS = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
+WHERE_A_TRAINING_ENDS = {"on_batch_begin", "on_batch_end", "on_epoch_end"}
 
 
 class FaceNet(NeuralNetClassifier):
@@ -49,7 +49,7 @@ class FaceNet(NeuralNetClassifier):
         self.progressive_resizing = progressive_resizing
         self.training_progress = 0.0
         self.clean = False
-        self.stop_reason = None
+        self.stop_reason: str | None = None
         super().__init__(module, criterion=criterion, **kwargs)
 
     @property
@@ -92,18 +92,25 @@ class FaceNet(NeuralNetClassifier):
             losses = losses * X["sample_weight"].to(losses.device)
         return losses.mean()
 
-    def notify(self, method_name, **cb_kwargs):
-        """Take a callback that wants the training to end for what it is.
+    def stop(self, reason: str) -> None:
+        """End the training as soon as every callback has been notified."""
+        self.stop_reason = self.stop_reason or reason
 
-        skorch's `EarlyStopping` and `TerminateOnNaN` raise what Ctrl-C raises.
+    def notify(self, method_name, **cb_kwargs):
+        """Notify every callback, then end the training if one of them asked for it.
+
+        A callback calls `stop`, so that those after it still see the epoch. skorch's
+        own (`EarlyStopping`, ...) raise KeyboardInterrupt instead, as Ctrl-C does.
         """
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as stop:
-            *_, (frame, _) = walk_tb(stop.__traceback__)
-            if frame.f_globals.get("__name__", "").startswith("skorch.callbacks"):
-                raise StopTraining("callback") from stop
-            raise
+        for callback in (self, *(callback for _, callback in self.callbacks_)):
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt as error:
+                if not _raised_by_skorch(error):
+                    raise
+                self.stop("callback")
+        if self.stop_reason and method_name in WHERE_A_TRAINING_ENDS:
+            raise StopTraining
 
     def _autocast(self):
         return torch.autocast(
@@ -171,19 +178,39 @@ class FaceNet(NeuralNetClassifier):
         """Train on; say in `stop_reason` what ended it."""
         if not self.initialized_:
             self.initialize()
-        self.stop_reason = "max_epochs"
+        self.stop_reason = None
         self.notify("on_train_begin", X=X, y=y)
         try:
-            epochs = dict(self.callbacks_)["schedule"].epochs_left(self)
-            self.fit_loop(X, y, epochs=epochs, **fit_params)
-        except StopTraining as stop:
-            self.stop_reason = str(stop)
+            # The checkpoint of a training that had ended brings back its reason.
+            if self.stop_reason is None:
+                epochs = dict(self.callbacks_)["schedule"].epochs_left(self)
+                self.fit_loop(X, y, epochs=epochs, **fit_params)
+                self.stop_reason = "max_epochs"
+        except StopTraining:
+            pass
         except KeyboardInterrupt:
             self.stop_reason = "interrupt"
         if self.history and "train_loss" not in self.history[-1]:
             self.history.pop()  # an epoch that was cut short
         self.notify("on_train_end", X=X, y=y)
         return self
+
+
+class StopTraining(Exception):
+    """Leaves the training loop; `stop_reason` of the net says why."""
+
+
+def _raised_by_skorch(error: KeyboardInterrupt) -> bool:
+    """Tell the stop of a callback of skorch from Ctrl-C while one is running.
+
+    A callback executes a raise statement, whereas Ctrl-C comes at any other
+    instruction of the frame.
+    """
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    position = frame.f_lasti
+    if not frame.f_globals.get("__name__", "").startswith("skorch.callbacks"):
+        return False
+    return frame.f_code.co_code[position] == dis.opmap["RAISE_VARARGS"]
 
 
 def _pick(inputs, rows):

@@ -31,10 +31,6 @@ def _one_cycle(progress: float) -> float:
 CURVES = {"constant": lambda progress: 1.0, "cosine": _cosine, "one-cycle": _one_cycle}
 
 
-class StopTraining(Exception):
-    """Ends a training in good order; the message says why."""
-
-
 class Schedule(Callback):
     """Set the learning rate batch by batch, and end the training in time.
 
@@ -78,7 +74,7 @@ class Schedule(Callback):
     def on_train_begin(self, net, **kwargs):
         """Start the clock."""
         self.started_ = time.monotonic()
-        self.elapsed_ = 0.0
+        self.elapsed_ = self.epoch_time_ = 0.0
         self.first_epoch_ = len(net.history)
         self.plateau_ = ReduceLROnPlateau(
             net.optimizer_,
@@ -92,6 +88,7 @@ class Schedule(Callback):
         """State for a checkpoint."""
         return {
             "elapsed": self.elapsed(),
+            "epoch_time": self.epoch_time_,
             "first_epoch": self.first_epoch_,
             "plateau": self.plateau_.state_dict(),
         }
@@ -99,6 +96,7 @@ class Schedule(Callback):
     def load_state_dict(self, state):
         """Go on from a checkpoint."""
         self.elapsed_ = state["elapsed"]
+        self.epoch_time_ = state["epoch_time"]
         self.first_epoch_ = state["first_epoch"]
         self.plateau_.load_state_dict(state["plateau"])
 
@@ -123,10 +121,20 @@ class Schedule(Callback):
         self.n_batches_ = max(1, math.ceil(len(dataset_train) / batch_size))
         self.batch_ = 0
         self.epoch_started_ = self.elapsed()
-        progress = self._progress(len(net.history) - 1 - self.first_epoch_)
-        # Rounded: 1 - 0.1 and 18 / 20 are not the same float.
-        dataset_train.clean = round(progress + self.clean_fraction, 9) >= 1
-        net.clean = dataset_train.clean
+        epoch = len(net.history) - 1 - self.first_epoch_
+        net.clean = dataset_train.clean = self._is_clean(epoch)
+
+    def _is_clean(self, epoch) -> bool:
+        """Whether this epoch belongs to the clean end, which is at least one epoch."""
+        if not self.clean_fraction:
+            return False
+        if self.max_time is None:
+            # Rounded: 0.07 * 100 is a little more than 7.
+            n_clean = math.ceil(round(self.clean_fraction * self.max_epochs, 9))
+            return epoch >= self.max_epochs - n_clean
+        # The last epoch is the one after which less than half an epoch's time is left.
+        last = 1.5 * self.epoch_time_ / self.max_time
+        return self._progress(epoch) + max(self.clean_fraction, last) >= 1
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         """Set the learning rate and the picture size of the batch."""
@@ -136,7 +144,7 @@ class Schedule(Callback):
         progress = self._progress(epoch + self.batch_ / self.n_batches_)
         # At least one step is taken, whatever the time.
         if progress >= 1 and (epoch or self.batch_):
-            raise StopTraining("max_time")
+            net.stop("max_time")
         self.batch_ += 1
         net.training_progress = progress
         if self.curve != "plateau":
@@ -159,6 +167,6 @@ class Schedule(Callback):
         if self.curve == "plateau":
             self.plateau_.step(float(row.get("valid_accuracy", -row["train_loss"])))
         if self.max_time is not None:
-            epoch_time = self.elapsed() - self.epoch_started_
-            if self.elapsed() + epoch_time / 2 > self.max_time:
-                raise StopTraining("max_time")
+            self.epoch_time_ = self.elapsed() - self.epoch_started_
+            if self.elapsed() + self.epoch_time_ / 2 > self.max_time:
+                net.stop("max_time")

@@ -199,7 +199,7 @@ def _add_train(commands):
     model.add_argument(
         "--pretrained",
         metavar="MODEL",
-        help="start from a model file, run folder or pretrained name; try --lr 0.01",
+        help="start from a model file, run folder or pretrained name",
     )
     model.add_argument(
         "--teacher",
