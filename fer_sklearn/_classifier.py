@@ -46,7 +46,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Passes over the training faces. The learning rate's course is laid over them.
     max_time : float, default=None
         Seconds that a fit may take. If given, it replaces `max_epochs`, and the
-        learning rate's course is laid over it.
+        learning rate's course is laid over it. A training that does not get through
+        its first epoch warns.
     batch_size : int, default=128
         Faces a step.
     optimizer : {"sgd", "adam", "adamw"}, default="sgd"
@@ -80,8 +81,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Share that a moving average of the weights keeps at each step; the average
         is what the fitted classifier uses. None keeps the last step's weights.
     progressive_resizing : tuple of (int, float) or None, default=None
-        ``(32, 0.4)`` trains the first 40 % on faces shrunk to 32 pixels, which costs
-        less than half the time. For networks that take any size.
+        ``(32, 0.4)`` trains the first 40 % on faces whose longer side is shrunk to 32
+        pixels, which costs less than half the time. For networks that take any size.
     normalization : {"auto", "image", "dataset"}, default="auto"
         ``"image"`` brings each face to mean 0 and standard deviation 1, so that light,
         contrast and the scale of grey levels (0..255 or 0..1) do not matter;
@@ -111,7 +112,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights that are there.
     callbacks : list of skorch callbacks or None, default=None
-        Notified like skorch's own.
+        Callbacks of skorch or your own, notified in this order after the
+        classifier's. After the training batches of an epoch they find in
+        ``net.module_`` the weights that would be kept, which is the average if there
+        is one. An `LRScheduler` needs ``lr_schedule="constant"``.
     checkpoint : path-like or None, default=None
         File that holds the state of the training after each epoch. If it is there
         already, `fit` goes on from it, to the result of an unbroken training (an
@@ -140,8 +144,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     net_ : skorch.NeuralNetClassifier
-        The fitted skorch net; ``net_.module_`` is the PyTorch module, from grey
-        levels to logits.
+        The fitted skorch net, which takes faces as an array of shape (n_samples,
+        height, width) and class indices. Its ``module_`` is the PyTorch module, from
+        grey levels to logits; `predict` follows a change of its weights.
     history_ : DataFrame
         A row an epoch: epoch, train_loss, train_accuracy, valid_loss,
         valid_accuracy (NaN without validation data), lr, duration (seconds).
@@ -527,9 +532,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if self.compile:
                 net.module_.network.compile()
             net.partial_fit(train)
-        if net.stop_reason == "interrupt" and not net.history:
-            raise KeyboardInterrupt("Training interrupted in its first epoch.")
-        net.set_params(callbacks=None, train_split=None)
+        # Not set_params, which would reset the user's callbacks.
+        net.callbacks = net.train_split = None
+        net.initialize_callbacks()
         self._keep(net, valid)
 
     def _keep(self, net, valid):
@@ -538,7 +543,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.history_ = _training.history_frame(net.history)
         self.n_iter_ = len(self.history_)
         self.stop_reason_ = net.stop_reason
-        self._predictor = _training.fold_batch_norm(net.module_)
+        self._predictor = _training.Predictor(net.module_)
         self.temperature_ = 1.0
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)
@@ -548,7 +553,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _logits(self, faces):
         return _training.compute_logits(
-            self._predictor,
+            self._predictor.module(),
             faces,
             device=torch.device(self.net_.device),
             flip=self.test_time_flip,
@@ -602,4 +607,4 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.net_ = _training.make_net(self, module, device=device).initialize()
         _training.unpack_optimizer(self.net_, packed)
         _training.restore_history(self.net_, packed["history"])
-        self._predictor = _training.fold_batch_norm(self.net_.module_)
+        self._predictor = _training.Predictor(self.net_.module_)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import (
     column_or_1d,
     validate_data,
 )
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, InputShapeSetter, LRScheduler
 
 from ._augmented_images import AugmentedImages
 from ._image_ops import square_or_row
@@ -235,6 +235,23 @@ def check_parameters(clf):
             raise FERError(
                 "The 'callbacks' parameter of FERClassifier must hold skorch "
                 f"callbacks (instances, not classes). Got {callback!r} instead."
+            )
+        if isinstance(part, InputShapeSetter):
+            raise FERError(
+                "callbacks holds an InputShapeSetter, which would change the network "
+                "after it is made. A network gets the size of the faces as its "
+                "parameter image_shape, if it has one."
+            )
+        if isinstance(part, LRScheduler) and clf.lr_schedule != "constant":
+            raise FERError(
+                "callbacks holds an LRScheduler, and "
+                f"lr_schedule={clf.lr_schedule!r} sets the learning rate as well. Set "
+                "lr_schedule='constant', or leave the callback out."
+            )
+        if isinstance(part, LRScheduler) and clf.checkpoint is not None:
+            raise FERError(
+                "callbacks holds an LRScheduler, which cannot be resumed from a "
+                "checkpoint. Use lr_schedule instead of it, or set checkpoint=None."
             )
     if isinstance(clf.class_weight, dict):
         for label, weight in clf.class_weight.items():

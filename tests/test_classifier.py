@@ -1,8 +1,10 @@
 """What FERClassifier takes, refuses and says; how it stops and goes on."""
 
 import pickle
+import textwrap
 import threading
 import warnings
+from copy import deepcopy
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,8 +16,18 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    InputShapeSetter,
+    LRScheduler,
+    TrainEndCheckpoint,
+)
+from skorch.callbacks import Checkpoint as SkorchCheckpoint
+from skorch.helper import SkorchDoctor
 from tiny_network import TinyNet
+from torch import nn
 
 from fer_sklearn import FERClassifier, RandomAffineAugmenter
 from fer_sklearn.exceptions import FERError
@@ -378,6 +390,11 @@ class TestParameters:
         with pytest.raises(FERError, match=r"Unknown network 'vgg'.*nano, compact"):
             tiny(network="vgg").fit(images, faces.target)
 
+    def test_network_that_is_made_already(self, images, faces):
+        match = r"an instance of TinyNet.*Set network=TinyNet.*network_params"
+        with pytest.raises(FERError, match=match):
+            tiny(network=TinyNet(7)).fit(images, faces.target)
+
     def test_network_params_that_do_not_fit(self, images, faces):
         match = r"network_params=\{'widht': 4\}.*'widht'.*are n_classes, width"
         with pytest.raises(FERError, match=match):
@@ -635,6 +652,170 @@ class TestShowing:
     def test_silent_by_default(self, images, faces, capfd):
         tiny().fit(images, faces.target)
         assert capfd.readouterr() == ("", "")
+
+
+class TestSkorchCallbacks:
+    @pytest.fixture
+    def fit(self, images, faces):
+        def fit(*callbacks, **params):
+            params = {"max_epochs": 6, "lr": 0.3, **params}
+            clf = tiny(callbacks=list(callbacks), ema_decay=0.5, **params)
+            return clf.fit(
+                images[::2],
+                faces.target[::2],
+                X_val=images[1::2],
+                y_val=faces.target[1::2],
+            )
+
+        return fit
+
+    def validation_loss(self, clf, images, faces):
+        logits = clf.net_.forward(images[1::2].copy())
+        targets = torch.from_numpy(np.asarray(faces.target[1::2]))
+        return nn.functional.cross_entropy(logits, targets).item()
+
+    def test_early_stopping_restores_the_best_weights(self, fit, images, faces):
+        # Each epoch undoes what was learnt, so that the first remains the best.
+        stop = EarlyStopping(patience=3, load_best=True)
+        clf = fit(SpoilFrom(2), stop, max_epochs=9)
+        losses = clf.history_["valid_loss"]
+        assert stop.best_epoch_ == losses.idxmin() + 1 < clf.n_iter_
+        assert self.validation_loss(clf, images, faces) == pytest.approx(
+            losses.min(), rel=1e-4
+        )
+
+    def test_checkpoint_restores_the_best_weights(self, fit, images, faces, tmp_path):
+        checkpoint = SkorchCheckpoint(dirname=tmp_path, load_best=True)
+        clf = fit(SpoilFrom(3), checkpoint)
+        best = clf.history_["valid_loss"].min()
+        assert self.validation_loss(clf, images, faces) == pytest.approx(best, rel=1e-4)
+
+    def test_a_file_of_weights_holds_the_average(self, fit, images, tmp_path):
+        at_end = TrainEndCheckpoint(dirname=tmp_path, f_params="weights.pt")
+        clf = fit(at_end)
+        weights = torch.load(tmp_path / "train_end_weights.pt", weights_only=True)
+        for name, value in clf.net_.module_.state_dict().items():
+            assert torch.equal(weights[name], value)
+
+    @pytest.mark.parametrize("step_every", ["batch", "epoch"])
+    def test_scheduler_sets_the_learning_rate(self, fit, step_every):
+        scheduler = LRScheduler("StepLR", step_size=1, gamma=0.5, step_every=step_every)
+        used = []
+
+        class Used(Callback):
+            def on_batch_begin(self, net, training=False, **kwargs):
+                if training:
+                    used.append(net.optimizer_.param_groups[0]["lr"])
+
+        clf = fit(scheduler, Used(), lr_schedule="constant", batch_size=53)
+        n_batches = 2
+        steps = np.arange(6 * n_batches)
+        if step_every == "epoch":
+            steps = steps // n_batches
+        np.testing.assert_allclose(used, 0.3 * 0.5**steps)
+        np.testing.assert_allclose(clf.history_["lr"], used[n_batches - 1 :: n_batches])
+
+    @pytest.mark.parametrize(
+        ("callback", "params", "match"),
+        [
+            (LRScheduler("StepLR", step_size=1), {}, "Set lr_schedule='constant'"),
+            (
+                LRScheduler("StepLR", step_size=1),
+                {"lr_schedule": "constant", "checkpoint": "a.ckpt"},
+                "cannot be resumed",
+            ),
+            (InputShapeSetter(), {}, "parameter image_shape"),
+        ],
+    )
+    def test_refused_with_the_reason(self, fit, callback, params, match):
+        with pytest.raises(FERError, match=match):
+            fit(("mine", callback), **params)
+
+    def test_scores_remain_after_the_training(self, fit):
+        scoring = EpochScoring("accuracy", lower_is_better=False, name="mine")
+        clf = fit(("best", scoring), ("schedule", Callback()))
+        recorded = [row["mine"] for row in clf.net_.history]
+        assert scoring.best_score_ == max(recorded)
+        np.testing.assert_allclose(recorded, clf.history_["valid_accuracy"], atol=1e-6)
+
+    def test_ctrl_c_within_a_callback_of_skorch_interrupts(self, fit):
+        """As a signal that comes while code of skorch is running."""
+        namespace = {"__name__": "skorch.callbacks.scoring", "Callback": Callback}
+        source = """
+        from signal import SIGINT, raise_signal
+        class Interrupted(Callback):
+            def on_epoch_end(self, net, **kwargs):
+                raise_signal(SIGINT)
+        """
+        exec(textwrap.dedent(source), namespace)
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            clf = fit(namespace["Interrupted"]())
+        assert clf.stop_reason_ == "interrupt"
+
+
+class SpoilFrom(Callback):
+    """Undo the training from an epoch on."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and len(net.history) >= self.epoch:
+            with torch.no_grad():
+                for weights in net.module_.parameters():
+                    weights.mul_(1.5)
+
+
+class TestNet:
+    """What the documentation of skorch shows, on `net_`."""
+
+    @pytest.fixture(params=["fitted", "unpickled"])
+    def clf(self, request, images, faces):
+        clf = tiny(ema_decay=0.9, temperature=1.0).fit(images, faces.target)
+        return clf if request.param == "fitted" else pickle.loads(pickle.dumps(clf))
+
+    def test_predicts_from_arrays(self, clf, images, faces):
+        net, images = clf.net_, images.copy()
+        expected = clf.predict_proba(images)
+        np.testing.assert_allclose(net.predict_proba(images), expected, atol=1e-5)
+        np.testing.assert_array_equal(net.predict(images), expected.argmax(axis=1))
+        logits = net.forward(images)
+        np.testing.assert_allclose(logits.softmax(1).numpy(), expected, atol=1e-5)
+        assert net.score(images, faces.target) == clf.score(images, faces.target)
+        batch = (torch.from_numpy(images[:3].copy()), None)
+        torch.testing.assert_close(net.evaluation_step(batch), logits[:3])
+
+    def test_trains_on_arrays(self, clf, images, faces):
+        net, images = clf.net_, images.copy()
+        n_before = len(net.history)
+        before = clf.predict_proba(images)
+        net.partial_fit(images, np.asarray(faces.target))
+        assert len(net.history) == n_before + net.max_epochs
+        assert np.abs(clf.predict_proba(images) - before).max() > 1e-3
+
+    def test_skorch_doctor(self, clf, images, faces):
+        doctor = SkorchDoctor(clf.net_)
+        doctor.fit(images.copy(), np.asarray(faces.target))
+        assert {"module"} <= set(doctor.activation_recs_)
+
+    def test_calling_the_module_changes_nothing(self, images, faces):
+        clf = FERClassifier("nano", max_epochs=1, random_state=0)
+        clf.fit(images, faces.target)
+        for fitted in (clf, pickle.loads(pickle.dumps(clf))):
+            module = fitted.net_.module_
+            assert not module.training
+            before = deepcopy(module.state_dict())
+            module(torch.from_numpy(images[:64].copy()))
+            for name, value in module.state_dict().items():
+                assert torch.equal(value, before[name]), name
+
+    def test_predictions_follow_the_weights(self, images, faces, tmp_path):
+        one, other = (tiny(random_state=s).fit(images, faces.target) for s in (0, 1))
+        other.net_.save_params(f_params=tmp_path / "weights.pt")
+        one.net_.load_params(f_params=tmp_path / "weights.pt")
+        np.testing.assert_allclose(
+            one.predict_proba(images), other.predict_proba(images), atol=1e-6
+        )
 
 
 class TestSeveralThreads:

@@ -89,7 +89,7 @@ class TestWays:
         with torch.no_grad():
             for weights in copied["cnn"].net_.module_.parameters():
                 weights.zero_()
-            for weights in copied["cnn"]._predictor.parameters():
+            for weights in copied["cnn"]._predictor.module().parameters():
                 weights.zero_()
         np.testing.assert_array_equal(fitted.predict_proba(faces.data), expected)
 

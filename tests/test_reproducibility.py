@@ -57,6 +57,14 @@ def fitted(faces):
     return make().fit(faces.data, faces.target)
 
 
+def test_a_fit_on_the_cpu_leaves_the_generators_of_gpus_alone(faces, monkeypatch):
+    seeded = []
+    monkeypatch.setattr("torch.cuda.manual_seed_all", seeded.append)
+    monkeypatch.setattr("torch.cuda.manual_seed", seeded.append)
+    make(device="cpu").fit(faces.data, faces.target)
+    assert seeded == []
+
+
 class TestSameSeed:
     def test_twice(self, fitted, faces):
         assert_same(fitted, make().fit(faces.data, faces.target))

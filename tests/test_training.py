@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax as scipy_softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.history import History
@@ -33,11 +34,11 @@ from fer_sklearn._training import (
     FaceDataset,
     compute_logits,
     fit_temperature,
-    fold_batch_norm,
     make_normalizer,
     resolve_device,
     softmax,
 )
+from fer_sklearn._training._prediction import fold_batch_norm
 from fer_sklearn._training._schedule import CURVES, Schedule
 from fer_sklearn.exceptions import FERError, ModelFileError
 from fer_sklearn.networks import GreyLevelNormalizer, make_network
@@ -50,7 +51,7 @@ except ImportError:  # Windows
 
 def tiny(**params):
     defaults = {"max_epochs": 2, "batch_size": 64, "random_state": 0, "lr": 0.05}
-    return FERClassifier(TinyNet, **{**defaults, **params})
+    return FERClassifier(**{"network": TinyNet, **defaults, **params})
 
 
 class KillAt(Callback):
@@ -164,7 +165,7 @@ class TestSchedule:
             optimizer_=torch.optim.SGD([parameter], lr=1.0), history=History()
         )
         schedule.on_train_begin(net)
-        schedule.epoch_started_ = 0.0
+        schedule.epoch_started_, schedule.used_lr_ = 0.0, 1.0
         for epoch in range(10):  # ever a little worse
             net.history.new_epoch()
             net.history.record("epoch", epoch)
@@ -183,8 +184,13 @@ class TestSchedule:
         assert clock.monotonic() < 130
 
     def test_a_time_shorter_than_an_epoch_still_trains(self, images, faces):
-        clf = tiny(max_time=1e-6).fit(images, faces.target)
+        clf = tiny(max_time=1e-6)
+        with pytest.warns(ConvergenceWarning, match="after 1 of 4 batches"):
+            clf.fit(images, faces.target, X_val=images, y_val=faces.target)
         assert clf.stop_reason_ == "max_time"
+        assert clf.n_iter_ == 1
+        kept = clf.score(images, faces.target)
+        assert clf.history_["valid_accuracy"].tolist() == [pytest.approx(kept)]
         assert clf.predict(images[:2]).shape == (2,)
 
     def test_progress_is_shared_by_resumed_parts(self):
@@ -325,7 +331,7 @@ class TestEarlyStopping:
 
         class Best(Callback):
             def on_epoch_end(self, net, **kwargs):
-                best.append(dict(net.callbacks_)["best"].best_epoch_)
+                best.append(dict(net.callbacks_)["fer_best"].best_epoch_)
 
         clf = tiny(max_time=40, early_stopping=True, callbacks=[Best()])
         val = {"X_val": images[:70], "y_val": faces.target[:70]}
@@ -395,6 +401,35 @@ class TestRecipe:
         clf = tiny(max_epochs=4, progressive_resizing=(8, 0.5))
         clf.set_params(network=Watch).fit(images, faces.target)
         assert sizes == [8] * 8 + [16] * 8
+
+    @pytest.mark.parametrize(
+        ("shape", "size", "seen"),
+        [((16, 8), 8, (8, 4)), ((16, 16), 32, (16, 16)), ((8, 16), 16, (8, 16))],
+    )
+    def test_small_pictures_keep_their_proportions(
+        self, images, faces, shape, size, seen
+    ):
+        shapes = set()
+
+        class Watch(TinyNet):
+            def forward(self, x):
+                shapes.add(tuple(x.shape[2:]))
+                return super().forward(x)
+
+        clf = tiny(max_epochs=1, progressive_resizing=(size, 1.0), network=Watch)
+        clf.fit(images[:, : shape[0], : shape[1]], faces.target)
+        assert shapes - {shape} == {seen} - {shape}
+        assert seen in shapes
+
+    def test_default_dtype_of_torch_does_not_matter(self, images, faces):
+        expected = tiny().fit(images, faces.target).predict_proba(images)
+        torch.set_default_dtype(torch.float64)
+        try:
+            clf = tiny().fit(images, faces.target)
+            found = pickle.loads(pickle.dumps(clf)).predict_proba(images)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        np.testing.assert_array_equal(found, expected)
 
     @pytest.mark.parametrize("max_epochs, n_clean", [(10, 1), (20, 2), (3, 1)])
     def test_the_end_is_clean(self, images, faces, max_epochs, n_clean):

@@ -68,7 +68,7 @@ def export(model, path, *, int8, calibration, evaluation) -> Bunch:
 
 def _trace(classifier) -> bytes:
     module = _Probabilities(
-        deepcopy(classifier._predictor).cpu(),
+        deepcopy(classifier._predictor.module()).cpu(),
         flip=classifier.test_time_flip,
         temperature=classifier.temperature_,
     ).eval()

@@ -17,7 +17,7 @@ from ._packing import (
     unpack_weights,
     warn_of_other_versions,
 )
-from ._prediction import compute_logits, fold_batch_norm
+from ._prediction import Predictor, compute_logits
 from ._pretrained import start_from
 from ._seeding import seeded
 
@@ -26,10 +26,10 @@ __all__ = [
     "FaceDataset",
     "FaceNet",
     "FitTasks",
+    "Predictor",
     "compute_logits",
     "draw_seed",
     "fit_temperature",
-    "fold_batch_norm",
     "go_on_from",
     "history_frame",
     "library_versions",

@@ -43,7 +43,7 @@ class BestWeights(Callback):
         if row["valid_accuracy"] > self.best_score_:
             self.best_score_ = float(row["valid_accuracy"])
             self.best_epoch_ = row["epoch"]
-            self.best_weights_ = deepcopy(net.evaluation_module.state_dict())
+            self.best_weights_ = deepcopy(net.module_.state_dict())
         elif row["epoch"] - self.best_epoch_ >= self.patience:
             net.stop("early_stopping")
 

@@ -10,7 +10,7 @@ from torch import nn
 from ._averaging import WeightAveraging
 from ._best_weights import BestWeights
 from ._checkpoint import Checkpoint
-from ._dataset import keep_batch
+from ._dataset import collate
 from ._devices import resolve_device
 from ._net import FaceNet
 from ._schedule import Schedule
@@ -55,8 +55,8 @@ def make_net(
         iterator_train__shuffle=True,
         iterator_train__drop_last=drop_last,
         iterator_train__num_workers=clf.num_workers,
-        iterator_train__collate_fn=keep_batch,
-        iterator_valid__collate_fn=keep_batch,
+        iterator_train__collate_fn=collate,
+        iterator_valid__collate_fn=collate,
         mixup_alpha=clf.mixup_alpha,
         precision=clf.precision,
         progressive_resizing=clf.progressive_resizing,
@@ -77,14 +77,16 @@ def resolve_lr(clf) -> float:
 def make_callbacks(clf, train, valid, seed, *, single_epoch, tasks=None) -> list:
     """Everything that is notified of a training, in the order it is."""
     parts = _make_parts(clf, valid, single_epoch=single_epoch)
-    callbacks = [("seeds", EpochSeeds(seed)), *parts.items(), *(clf.callbacks or [])]
+    seeds = EpochSeeds(seed, resolve_device(clf.device))
+    # Names of their own, so that those of the user's callbacks are free.
+    callbacks = [("fer_seeds", seeds), *parts.items(), *(clf.callbacks or [])]
     if tasks is not None:
-        callbacks.append(("tasks", tasks))
+        callbacks.append(("fer_tasks", tasks))
     if clf.checkpoint is not None and not single_epoch:
         settings = _settings(clf, train, valid, seed)
         parts |= _with_a_state(clf.callbacks or [])
         checkpoint = Checkpoint(clf.checkpoint, settings=settings, parts=parts)
-        callbacks.append(("checkpoint", checkpoint))
+        callbacks.append(("fer_checkpoint", checkpoint))
     return callbacks
 
 
@@ -123,7 +125,7 @@ def _described(value) -> str:
 def _make_parts(clf, valid, *, single_epoch: bool) -> dict:
     """Callbacks that have a state of their own, by name."""
     parts = {
-        "schedule": Schedule(
+        "fer_schedule": Schedule(
             "constant" if single_epoch else clf.lr_schedule,
             lr=resolve_lr(clf),
             max_epochs=1 if single_epoch else clf.max_epochs,
@@ -133,7 +135,7 @@ def _make_parts(clf, valid, *, single_epoch: bool) -> dict:
         )
     }
     if clf.ema_decay is not None:
-        parts["averaging"] = WeightAveraging(clf.ema_decay)
+        parts["fer_averaging"] = WeightAveraging(clf.ema_decay)
     if clf.early_stopping and valid is not None:
-        parts["best"] = BestWeights(clf.n_iter_no_change)
+        parts["fer_best"] = BestWeights(clf.n_iter_no_change)
     return parts

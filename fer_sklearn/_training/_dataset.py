@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import torch
 from sklearn.utils import compute_class_weight
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from .._augmented_images import AugmentedImages
 from ..exceptions import FERError
@@ -115,9 +115,9 @@ class FaceDataset(Dataset):
         return faces[0], target[0]
 
 
-def keep_batch(batch):
-    """Collate nothing: `FaceDataset` already gathers whole batches."""
-    return batch
+def collate(batch):
+    """Collate the rows of an array; `FaceDataset` gathers whole batches itself."""
+    return batch if isinstance(batch, tuple) else default_collate(batch)
 
 
 def weights_of_classes(class_weight, classes, targets) -> dict | None:

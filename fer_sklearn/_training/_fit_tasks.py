@@ -3,7 +3,7 @@
 import torch
 from skorch.callbacks import Callback
 
-from ._prediction import fold_batch_norm
+from ._prediction import Predictor
 
 
 class FitTasks(Callback):
@@ -35,7 +35,7 @@ class FitTasks(Callback):
 
         def attributes():
             # What makes a classifier that predicts as if the training ended here.
-            predictor = fold_batch_norm(net.evaluation_module)
+            predictor = Predictor(net.module_)
             return {"net_": net, "_predictor": predictor, "temperature_": 1.0}
 
         with torch.random.fork_rng(devices=[]):

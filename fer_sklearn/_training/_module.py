@@ -1,6 +1,7 @@
 """The module that is trained: normalisation and network in one."""
 
 from collections import OrderedDict
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def make_module(
     ValueError
         If the network does not turn faces into one logit a class.
     """
-    with seeded(seed, torch.device("cpu")):
+    with seeded(seed, torch.device("cpu")), _float32():
         module = make_network(
             network, n_classes=n_classes, image_shape=image_shape, params=params
         )
@@ -53,6 +54,17 @@ def make_module(
             "Give its last layer n_classes outputs."
         )
     return nn.Sequential(OrderedDict(normalize=normalizer, network=module))
+
+
+@contextmanager
+def _float32():
+    """Build in single precision, whatever torch's default dtype is."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(default)
 
 
 def network_specs(
@@ -72,7 +84,7 @@ def network_specs(
     """
     kwargs = {"n_classes": n_classes, "image_shape": image_shape, "params": params}
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _float32():
             module = make_network(network, **kwargs)
     except Exception:
         # A network of the user's own may compute on its weights as it is built.

@@ -1,9 +1,11 @@
 """The skorch net that `FERClassifier` trains."""
 
 import dis
+import warnings
 from traceback import walk_tb
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.dataset import unpack_data
@@ -12,7 +14,6 @@ from torch.distributions import Beta
 from torch.nn import functional
 
 METRICS = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
-WHERE_A_TRAINING_ENDS = {"on_batch_begin", "on_batch_end", "on_epoch_end"}
 
 
 class FaceNet(NeuralNetClassifier):
@@ -60,13 +61,6 @@ class FaceNet(NeuralNetClassifier):
         ]
         return [("epoch_timer", EpochTimer()), *scorings, ("print_log", PrintLog())]
 
-    @property
-    def evaluation_module(self):
-        """The averaged network if there is one, else the trained one."""
-        averaging = dict(self.callbacks_).get("averaging")
-        averaged = None if averaging is None else averaging.module_
-        return self.module_ if averaged is None else averaged
-
     def initialize_optimizer(self, triggered_directly=None):
         """Leave weight decay off biases and batch normalisation."""
         params = [p for p in self.module_.parameters() if p.requires_grad]
@@ -109,8 +103,27 @@ class FaceNet(NeuralNetClassifier):
                 if not _raised_by_skorch(error):
                     raise
                 self.stop("callback")
-        if self.stop_reason and method_name in WHERE_A_TRAINING_ENDS:
+        # Once the batches have ended early, the epoch is still validated and recorded.
+        if self.stop_reason and (
+            method_name == "on_epoch_end" or cb_kwargs.get("training")
+        ):
             raise StopTraining
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Run the batches of an epoch; a callback may end a training among them."""
+        try:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        except StopTraining:
+            n_done = len(self.history[-1, "batches"])
+            self.history.record(prefix + "_batch_count", n_done)
+            if self.stop_reason == "max_time" and len(self.history) == 1:
+                warnings.warn(
+                    f"max_time ended the training after {n_done} of {len(iterator)} "
+                    "batches of its first epoch. Give it more time, or train on fewer "
+                    "faces or with a smaller network.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
 
     def _autocast(self):
         return torch.autocast(
@@ -123,10 +136,12 @@ class FaceNet(NeuralNetClassifier):
         if self.progressive_resizing is None:
             return faces
         size, until = self.progressive_resizing
-        if self.training_progress >= until:
+        shape = faces.shape[-2:]
+        if self.training_progress >= until or size >= max(shape):
             return faces
+        small = [max(1, round(side * size / max(shape))) for side in shape]
         return functional.interpolate(
-            faces, size=(size, size), mode="bilinear", antialias=True
+            faces, size=small, mode="bilinear", antialias=True
         )
 
     def train_step_single(self, batch, **fit_params):
@@ -157,12 +172,12 @@ class FaceNet(NeuralNetClassifier):
 
     def validation_step(self, batch, **fit_params):
         """Compute the loss of one batch under the weights that will be kept."""
-        module = self.evaluation_module.eval()
+        self._set_training(False)
         inputs, targets = unpack_data(batch)
         targets = targets.to(self.device)
         with torch.inference_mode():
             with self._autocast():
-                logits = module(to_tensor(inputs, device=self.device))
+                logits = self.infer(inputs)
             logits = logits.float()
             loss = functional.cross_entropy(logits, targets)
         self._record_accuracy("valid_accuracy", logits, targets)
@@ -183,7 +198,8 @@ class FaceNet(NeuralNetClassifier):
         try:
             # The checkpoint of a training that had ended brings back its reason.
             if self.stop_reason is None:
-                epochs = dict(self.callbacks_)["schedule"].epochs_left(self)
+                schedule = dict(self.callbacks_).get("fer_schedule")
+                epochs = schedule.epochs_left(self) if schedule else self.max_epochs
                 self.fit_loop(X, y, epochs=epochs, **fit_params)
                 self.stop_reason = "max_epochs"
         except StopTraining:
@@ -191,8 +207,11 @@ class FaceNet(NeuralNetClassifier):
         except KeyboardInterrupt:
             self.stop_reason = "interrupt"
         if self.history and "train_loss" not in self.history[-1]:
-            self.history.pop()  # an epoch that was cut short
+            self.history.pop()  # an epoch that Ctrl-C cut short
+        if self.stop_reason == "interrupt" and not self.history:
+            raise KeyboardInterrupt("Training interrupted in its first epoch.")
         self.notify("on_train_end", X=X, y=y)
+        self._set_training(False)
         return self
 
 

@@ -28,11 +28,14 @@ def _one_cycle(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - peak_at) / (1 - peak_at)))
 
 
-CURVES = {"constant": lambda progress: 1.0, "cosine": _cosine, "one-cycle": _one_cycle}
+CURVES = {"cosine": _cosine, "one-cycle": _one_cycle}
 
 
 class Schedule(Callback):
     """Set the learning rate batch by batch, and end the training in time.
+
+    With the curve ``"constant"`` the learning rate is left alone, for a scheduler of
+    the user's own.
 
     Progress runs from 0 to 1, over `max_epochs` or, if a time is given, over
     `max_time`: the curve fits itself to what is left, however fast the machine is.
@@ -142,23 +145,22 @@ class Schedule(Callback):
             return
         epoch = len(net.history) - 1 - self.first_epoch_
         progress = self._progress(epoch + self.batch_ / self.n_batches_)
-        # At least one step is taken, whatever the time.
-        if progress >= 1 and (epoch or self.batch_):
-            net.stop("max_time")
         self.batch_ += 1
         net.training_progress = progress
-        if self.curve != "plateau":
-            self._set_lr(net, self.lr * CURVES[self.curve](progress))
+        if self.curve in CURVES:
+            for group in net.optimizer_.param_groups:
+                group["lr"] = self.lr * CURVES[self.curve](progress)
+        self.used_lr_ = net.optimizer_.param_groups[0]["lr"]
 
-    @staticmethod
-    def _set_lr(net, lr):
-        for group in net.optimizer_.param_groups:
-            group["lr"] = lr
+    def on_batch_end(self, net, training=False, **kwargs):
+        """End the training when the time is over."""
+        if training and self.max_time is not None and self.elapsed() >= self.max_time:
+            net.stop("max_time")
 
     def on_epoch_end(self, net, **kwargs):
         """Record the learning rate; stop if the loss is lost or the time is over."""
         row = net.history[-1]
-        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
+        net.history.record("lr", self.used_lr_)
         if not np.isfinite(row["train_loss"]):
             raise FERError(
                 f"Training diverged: the loss of epoch {row['epoch']} is "

@@ -20,10 +20,21 @@ def _torch_seed(seed: int, epoch: int) -> int:
 @contextmanager
 def seeded(seed: int, device: torch.device):
     """Run a block under its own torch generators; the user's are left alone."""
-    devices = [device] if device.type == "cuda" else []
-    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices):
-        torch.manual_seed(_torch_seed(seed, 0))
+    devices = [] if device.type == "cpu" else [device]
+    kind = "cuda" if device.type == "cpu" else device.type
+    with _ONE_AT_A_TIME, torch.random.fork_rng(devices=devices, device_type=kind):
+        _set_seed(_torch_seed(seed, 0), device)
         yield
+
+
+def _set_seed(seed: int, device: torch.device) -> None:
+    # Not torch.manual_seed: it seeds the generators of all GPUs.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 class EpochSeeds(Callback):
@@ -36,13 +47,16 @@ class EpochSeeds(Callback):
     ----------
     seed : int
         The seed of the training.
+    device : torch.device
+        Where it runs.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, device: torch.device):
         self.seed = seed
+        self.device = device
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         """Set the epoch: 1 for the first, as 0 is the initial weights' own."""
         epoch = len(net.history)
-        torch.manual_seed(_torch_seed(self.seed, epoch))
+        _set_seed(_torch_seed(self.seed, epoch), self.device)
         dataset_train.epoch = epoch

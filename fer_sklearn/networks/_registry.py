@@ -45,7 +45,8 @@ def make_network(
     Raises
     ------
     FERError
-        If the name is unknown, or the callable has no such parameters.
+        If the name is unknown, `network` is a module that is made already, or the
+        callable has no such parameters.
 
     Examples
     --------
@@ -61,6 +62,13 @@ def make_network(
                 "or hand in an nn.Module class of your own."
             )
         network = NETWORKS[network]
+    if isinstance(network, nn.Module):
+        name = type(network).__name__
+        raise FERError(
+            f"network is an instance of {name}, expected a class or function that "
+            f"makes a new module in each fit. Set network={name}, and its arguments as "
+            "network_params={...}."
+        )
     signature = inspect.signature(network)
     known = {"n_classes": n_classes, "image_shape": image_shape}
     kwargs = {k: value for k, value in known.items() if k in signature.parameters}

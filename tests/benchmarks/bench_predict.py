@@ -20,7 +20,7 @@ def rows(rounds):
     bare = pipe["cnn"].net_.module_.eval()
     ready = bare.normalize(torch.tensor(face_images(N_FACES)[0]))
     # Of the values that a module sees depends nothing that takes time.
-    folded = pipe["cnn"]._predictor.network
+    folded = pipe["cnn"]._predictor.module().network
     strings, _ = face_strings(N_FACES)
     strings = strings.tolist()
     about = {"rounds": rounds, "note": kind_of_faces()}
