@@ -151,11 +151,6 @@ def test_only_the_command_line_and_the_service_print(path):
     assert not calls or top_module(path) in {"cli", "serving", "__main__"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=source_name)
-def test_no_file_is_longer_than_600_lines(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 600
-
-
 def test_files_of_tests_have_different_names():
     """Without packages among the tests, pytest knows a module by its bare name."""
     names = [p.name for p in (ROOT / "tests").rglob("*.py") if p.stem != "conftest"]
