@@ -71,6 +71,12 @@ def create_app(
     FERError
         If the model is not fitted or gives no probabilities, or the token is empty.
 
+    Notes
+    -----
+    The application can be mounted in another one, ``main.mount("/fer", app)``. The
+    page is then at ``/fer/``. The time limits on connections belong to the server of
+    :func:`fer_sklearn.serving.run`; set those of your own server yourself.
+
     Examples
     --------
     >>> from sklearn.dummy import DummyClassifier
@@ -151,7 +157,7 @@ def _add_routes(app, service, facts, guards):
         "/health", summary="Whether requests are taken", responses={503: refusals[503]}
     )
     async def health() -> Health:
-        if not service.batcher.alive:
+        if service.stopping:
             raise busy("The service is stopping.")
         return Health(status="ok")
 

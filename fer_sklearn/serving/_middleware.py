@@ -61,7 +61,8 @@ class Guard:
                 raise
             await _failure(error)(scope, exchange.receive, exchange.send)
         finally:
-            path = scope["path"] if scope["path"] in self._paths else "other"
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            path = path if path in self._paths else "other"
             status = exchange.status or 500
             self._metrics.requests.labels(path, str(status)).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - start)

@@ -41,6 +41,17 @@ class Service:
     @asynccontextmanager
     async def lifespan(self, app):
         """Start the threads; in the end finish what was accepted."""
+        self._start()
+        yield
+        await asyncio.to_thread(self.batcher.close)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def stopping(self):
+        """Whether requests are no longer taken."""
+        return self.batcher is not None and not self.batcher.alive
+
+    def _start(self):
         self._threads = ThreadPoolExecutor(
             self.limits.decoders, thread_name_prefix="fer-sklearn-decode"
         )
@@ -51,9 +62,6 @@ class Service:
             observe=self.metrics.batch.observe,
         )
         self.metrics.waiting.set_function(lambda: self.batcher.waiting)
-        yield
-        await asyncio.to_thread(self.batcher.close)
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def answer(self, request, cropped):
         """Answer ``POST /predict``.
@@ -75,6 +83,9 @@ class Service:
         Refusal
             If the request asks for what is not given.
         """
+        # Mounted in another application, this one has no lifespan of its own.
+        if self.batcher is None:
+            self._start()
         pictures = await self._read(request, cropped)
         faces = [picture.faces for picture in pictures if len(picture.faces)]
         rows = await self._predict(np.concatenate(faces)) if faces else []

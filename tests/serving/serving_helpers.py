@@ -31,7 +31,13 @@ def stand_in():
 @contextmanager
 def serving(model, *, limits=None, **options):
     """Serve `model` in a thread; gives a client whose base is the service."""
-    app = create_app(model, limits=limits, **options)
+    with serving_app(create_app(model, limits=limits, **options), limits) as client:
+        yield client
+
+
+@contextmanager
+def serving_app(app, limits=None):
+    """Serve any application in a thread, as `serving` does."""
     listener = bind("127.0.0.1", 0)
     server = make_server(app, limits=limits, access_log=False)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -1,11 +1,13 @@
 """What is sent rightly is answered rightly."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from PIL import Image
-from serving_helpers import encode, probabilities, send, serving
+from serving_helpers import encode, probabilities, send, serving, serving_app
 from sklearn.dummy import DummyClassifier
 
 from fer_sklearn.datasets import EMOTIONS, write_pixel_strings
@@ -141,6 +143,25 @@ def test_metrics_count(pipe, pictures):
     faces = [float(v) for k, v in lines.items() if k.startswith("fer_faces_total")]
     assert sum(faces) == 3
     assert "/made/up" not in text
+
+
+def test_mounted_in_another_application(pipe, pictures):
+    """Whose server runs no lifespan but its own."""
+    main = FastAPI()
+    main.mount("/fer", create_app(pipe, detect=None))
+    with serving_app(main) as client:
+        assert client.get("/fer/health").status_code == 200
+        client.base_url = client.base_url.join("/fer/")
+        answer = send(client, encode(pictures[0]))
+        np.testing.assert_allclose(
+            probabilities(answer), pipe.predict_proba(pictures[:1])
+        )
+        html = client.get("").text
+        for path in re.findall(r'(?:src|href)="([^"#]+)"', html):
+            assert client.get(path).status_code == 200, path
+        text = client.get("metrics").text
+    # Counted as itself, not as a made-up path.
+    assert 'fer_requests_total{path="/predict",status="200"} 1.0' in text
 
 
 def test_unfitted_model_is_refused():
