@@ -42,7 +42,7 @@ def describe(path, metadata):
         "faces": f"{height}x{width} pixels",
         "classes": _describe_classes(metadata),
         "temperature": f"{metadata['temperature']:.3f}",
-        "training": _describe_training(metadata["training"]),
+        "training": _describe_training(metadata),
         "versions": ", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
     }
     for step in metadata["steps"]:
@@ -67,10 +67,16 @@ def _describe_classes(metadata):
     return ", ".join(f"{v} {name}" for v, name in zip(values, names, strict=True))
 
 
-def _describe_training(training):
+def last_validation_accuracy(metadata):
+    """Give the validation accuracy of the last epoch; None where there is none."""
+    history = metadata["training"]["history"]
+    return history[-1].get("valid_accuracy") if history else None
+
+
+def _describe_training(metadata):
+    training = metadata["training"]
     text = f"{training['n_iter']} epochs, ended by {training['stop_reason']}"
-    last = training["history"][-1] if training["history"] else {}
-    accuracy = last.get("valid_accuracy")
+    accuracy = last_validation_accuracy(metadata)
     if accuracy is not None:
         text += f", last validation accuracy {accuracy:.3f}"
     return text

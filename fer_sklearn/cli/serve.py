@@ -1,16 +1,15 @@
 """``fer-sklearn serve``: the web service and its page."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 from .._shipped_models import open_pretrained, weights_folder
 from ._models import DEFAULT, model_file, open_model, use_threads
+from .inspect import last_validation_accuracy
 
 TOKEN = "FER_SKLEARN_TOKEN"
-
-# Of the metadata, what people ask for; the rest is for opening the file.
-_ENTRIES = ("network", "class_names", "temperature", "training", "versions")
 
 
 def run(args):
@@ -35,7 +34,7 @@ def run(args):
     with bind(args.host, args.port) as listener:
         use_threads(args.threads)
         name = args.model or DEFAULT
-        card = describe(name)
+        card, class_names = describe(name)
         app = create_app(
             open_model(name),
             token=token,
@@ -43,7 +42,7 @@ def run(args):
             detect=None if args.no_detection else "auto",
             name=Path(name).resolve().name,
             card=card,
-            class_names=card.get("class_names"),
+            class_names=class_names,
         )
         _greet(args.host, listener.getsockname()[1], token, args.quiet)
         run(app, listener, limits=limits, access_log=not args.quiet)
@@ -51,7 +50,7 @@ def run(args):
 
 
 def describe(name):
-    """Give what a model file says of itself, and its card where it has one.
+    """Give what people ask of a model, for ``GET /model`` and the page.
 
     Parameters
     ----------
@@ -61,17 +60,39 @@ def describe(name):
     Returns
     -------
     card : dict
-        Empty for an ONNX file.
+        Network, number of parameters and scores; `text` is the whole model card of a
+        pretrained model, in Markdown. Empty for an ONNX file.
+    class_names : list of str or None
+        As the model file has them.
     """
     path = model_file(name)
     if path is not None and path.suffix == ".onnx":
-        return {}
+        return {}, None
     with open_pretrained(path or name) as file:
-        card = {entry: file.metadata[entry] for entry in _ENTRIES}
+        metadata = file.metadata
+    card = {
+        "network": metadata["network"]["name"],
+        "parameters": metadata["network"]["n_parameters"],
+    }
     text = weights_folder() / f"{name}.md"
     if path is None and text.is_file():
-        card["text"] = text.read_text(encoding="utf-8")
-    return {entry: value for entry, value in card.items() if value is not None}
+        text = text.read_text(encoding="utf-8")
+        card |= {**_scores(text), "text": text}
+    elif (accuracy := last_validation_accuracy(metadata)) is not None:
+        card["last validation accuracy"] = accuracy
+    return card, metadata["class_names"]
+
+
+def _scores(text):
+    """Read the scores in a model card, which is the only place that has them.
+
+    They stand in its first table, as ``| accuracy | 0.713 | 0.696 |``, under a line
+    that begins with what they were measured on, as ``On PublicTest, 3,589 faces.``
+    """
+    row = r"^\| (accuracy|95 % interval|macro F1) \| ([^|]+) \|"
+    scores = dict(re.findall(row, text, re.MULTILINE))
+    faces = re.search(r"^On (\w+, [\d,]+ faces)", text, re.MULTILINE)
+    return scores | ({"measured on": faces[1]} if faces else {})
 
 
 def _greet(host, port, token, quiet):

@@ -8,7 +8,13 @@ no model from a request, writes nothing to disk and logs no pictures.
 from .._extras import require
 
 # Said before the modules below import them, so that the message names the extra.
-for _module in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
+for _module in (
+    "fastapi",
+    "uvicorn",
+    "python_multipart",
+    "prometheus_client",
+    "markdown_it",
+):
     require(_module, extra="serve")
 
 from ._app import create_app  # noqa: E402

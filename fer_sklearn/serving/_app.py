@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 
 from .. import __version__
 from ..exceptions import FERError
+from ._card import card_route
 from ._limits import Limits
 from ._metrics import CONTENT_TYPE
 from ._middleware import Guard
@@ -56,7 +57,9 @@ def create_app(
         What the model is called in ``GET /model`` and on the page; None takes its
         class.
     card : dict, default=None
-        What ``GET /model`` tells about the model.
+        What ``GET /model`` tells about the model. The page shows its texts and
+        numbers, except `text`: this is Markdown, and becomes the page ``/card``, which
+        needs no token.
     class_names : sequence of str, default=None
         Names of ``model.classes_``; None names FER2013's 0 to 6, and takes others as
         they are.
@@ -108,6 +111,8 @@ def create_app(
     _add_routes(app, service, facts, _guards(token))
     _add_refusals(app)
     pages = page_routes()
+    if facts.card.get("text"):
+        pages.append(card_route(facts.name, facts.card["text"]))
     app.router.routes.extend(pages)
     paths = {"/predict", "/model", "/health", "/metrics", "/openapi.json"}
     paths |= {route.path for route in pages}

@@ -5,7 +5,13 @@ import pytest
 from fer_sklearn import PixelStringTransformer
 from fer_sklearn.datasets import make_faces
 
-for module in ("fastapi", "prometheus_client", "python_multipart", "uvicorn"):
+for module in (
+    "fastapi",
+    "markdown_it",
+    "prometheus_client",
+    "python_multipart",
+    "uvicorn",
+):
     pytest.importorskip(module, reason="needs the extra [serve]")
 
 

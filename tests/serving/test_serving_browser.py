@@ -3,13 +3,16 @@
 import base64
 import shutil
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from PIL import Image
 from serving_helpers import encode, serving
 
+from fer_sklearn.cli.serve import describe
 from fer_sklearn.datasets import EMOTIONS
+from fer_sklearn.photos import FaceCropper
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -42,18 +45,38 @@ READY = "return document.documentElement.dataset.ready"
 STATUS = "return document.getElementById('status').textContent"
 ALERT = "return document.getElementById('alert').textContent"
 WIDTHS = "return [document.documentElement.scrollWidth, window.innerWidth]"
+# In one step, since the next frame brings new boxes.
+LIVE_BOXES = """
+return [...document.querySelectorAll("#live-boxes .box")].map((box) => {
+  const { x, width } = box.getBoundingClientRect();
+  return { x, width, label: box.getAttribute("aria-label") };
+})
+"""
 FOCUSED = "return document.activeElement.id"
+OPEN_ALL = "document.querySelectorAll('details').forEach((e) => { e.open = true; })"
 
 
 def detect(image):
-    """Two faces side by side, wherever a picture is wider than high."""
+    """One face, two or a group, by the form of the picture; none in a high one.
+
+    One face is in the upper right corner. Of two, the larger one is at the right. In a
+    group the faces touch, and reach up to the border of the picture.
+    """
     height, width = image.shape[:2]
-    return [[0, 0, height, height], [width - height, 0, height, height]]
+    if width <= height:
+        return []
+    if width < 1.5 * height:
+        side = height // 5
+        return [[width - side, 0, side, side]]
+    if width < 5 * height:
+        return [[0, 0, height - 9, height], [width - height, 0, height, height]]
+    sides = [height - 7 * (place % 3) for place in range(width // height)]
+    return [[height * i, 0, side, side] for i, side in enumerate(sides)]
 
 
 @pytest.fixture(scope="module")
 def service(pipe):
-    options = {"name": "stand-in", "card": {"accuracy": 0.71, "recall": {"sad": 0.5}}}
+    options = {"name": "stand-in", "card": {"accuracy": 0.7132, "recall": {"sad": 0.5}}}
     with serving(pipe, detect=detect, **options) as client:
         yield client
 
@@ -120,11 +143,71 @@ def test_photo_with_two_faces_has_boxes(browser, service, pipe, pictures):
     stage = browser.find_element("css selector", "article .stage img").rect
     left, right = [b.rect for b in browser.find_elements("css selector", ".box")]
     scale = stage["width"] / photo.shape[1]
-    for box, x in [(left, 0), (right, 156)]:
+    for box, x, width in [(left, 0, 87), (right, 156, 96)]:
         assert box["x"] - stage["x"] == pytest.approx(x * scale, abs=2)
-        assert box["width"] == pytest.approx(96 * scale, abs=2)
+        assert box["width"] == pytest.approx(width * scale, abs=2)
     browser.find_elements("css selector", ".box")[1].click()
     assert browser.execute_script(FOCUSED) == "picture-0-face-1"
+
+
+def test_faces_are_numbered_from_left_to_right(browser, service, pictures):
+    """The service has the largest first."""
+    visit(browser, service)
+    drop(browser, np.hstack(pictures[:6]), "group.png")
+    wait(browser, STATUS)
+    boxes = browser.find_elements("css selector", ".box")
+    names = [box.get_attribute("aria-label").split()[:3] for box in boxes]
+    assert [name[1] for name in names] == list("123456")
+    places = [box.rect["x"] for box in boxes]
+    assert places == sorted(places)
+    assert texts(browser, ".card .number") == list("123456")
+    assert texts(browser, ".card .word") == [name[2].capitalize() for name in names]
+
+
+@pytest.mark.parametrize("width", [360, 390, 1280])
+@pytest.mark.parametrize("n_faces", [1, 2, 6])
+def test_chips_neither_overlap_nor_are_cut(browser, service, pictures, width, n_faces):
+    pair = np.hstack([pictures[0], pictures[1][:, :9], pictures[1]])
+    one, group = np.tile(pictures[0], (4, 5)), np.hstack(pictures[:6])
+    picture = {1: one, 2: pair, 6: group}[n_faces]
+    with screen(browser, width):
+        visit(browser, service)
+        drop(browser, picture, "a.png")
+        wait(browser, STATUS)
+        stage = browser.find_element("css selector", "article .stage").rect
+        chips = [c.rect for c in browser.find_elements("css selector", ".chip")]
+    assert len(chips) == n_faces
+    left, right = stage["x"], stage["x"] + stage["width"]
+    for chip, next_chip in zip(chips, [*chips[1:], {"x": right}], strict=True):
+        assert left <= chip["x"]
+        assert chip["x"] + chip["width"] <= next_chip["x"] + 0.5
+        assert stage["y"] <= chip["y"]
+
+
+def test_small_face_is_shown_large(browser, service, pictures):
+    visit(browser, service)
+    drop(browser, pictures[0], "a.png")
+    wait(browser, STATUS)
+    image = browser.find_element("css selector", "article img").rect
+    assert image["width"] == image["height"] == 240
+
+
+def test_treat_as_one_face(browser, service, pipe, pictures):
+    photo = np.tile(pictures[0], (12, 6))
+    face = FaceCropper(cropped=True).transform([photo])
+    emotion = EMOTIONS[pipe.predict(face)[0]]
+    visit(browser, service)
+    drop(browser, photo, "high.png")
+    assert wait(browser, STATUS) == "No face was found."
+    assert texts(browser, ".nobody p") == ["No face was found."]
+    browser.find_element("css selector", ".nobody button").click()
+    wait(browser, "return document.querySelector('.card')")
+    assert texts(browser, ".card .word") == [emotion.capitalize()]
+    assert texts(browser, ".note") == [
+        "The middle of the picture was taken as one face."
+    ]
+    assert browser.execute_script(FOCUSED) == "picture-0-face-0"
+    assert browser.execute_script(STATUS).startswith(f"1 face: {emotion}, ")
 
 
 def test_large_photo_is_sent_smaller(browser, service, pictures):
@@ -174,47 +257,101 @@ def test_camera_shows_boxes_at_once(browser, service):
     visit(browser, service)
     browser.find_element("id", "camera").click()
     wait(browser, "return document.querySelectorAll('#live-boxes .box').length === 2")
-    assert len(texts(browser, "#live-cards .card .word")) == 2
+    assert len(browser.find_elements("css selector", "#live-cards .card")) == 2
     # Chromium's fake camera looks at the user: the picture is mirrored, and so are
-    # the boxes, of which the first one lies at the left of the camera's picture.
-    first, second = browser.find_elements("css selector", "#live-boxes .box")
-    assert first.rect["x"] > second.rect["x"]
+    # the boxes. The larger one is at the right of the camera's picture.
+    first, second = browser.execute_script(LIVE_BOXES)
+    assert first["x"] < second["x"]
+    assert first["width"] > second["width"]
+    assert first["label"].startswith("Face 1 ")
     browser.find_element("id", "stop").click()
     assert not browser.execute_script(
         "return document.getElementById('video').srcObject"
     )
 
 
-def test_card_is_shown(browser, service):
+def test_camera_without_a_face(browser, pipe):
+    with serving(pipe, detect=lambda image: []) as client:
+        visit(browser, client)
+        browser.find_element("id", "camera").click()
+        wait(browser, "return document.querySelector('#live-cards .nobody')")
+        assert texts(browser, "#live-cards") == ["No face was found."]
+        browser.find_element("id", "whole").click()
+        wait(browser, "return document.querySelector('#live-cards .card')")
+        browser.find_element("id", "whole").click()
+        wait(browser, "return document.querySelector('#live-cards .nobody')")
+        browser.find_element("id", "stop").click()
+
+
+def test_facts_of_the_model(browser, service):
     visit(browser, service)
     browser.find_element("css selector", "#about summary").click()
     assert texts(browser, "#model-name") == ["stand-in"]
-    facts = browser.find_element("id", "card").text
-    assert "0.71" in facts
-    assert "angry, disgust, fear" in facts
+    facts = browser.find_element("id", "facts").text.splitlines()
+    assert facts[:2] == ["accuracy", "0.713"]
+    assert facts[-1].startswith("angry, disgust, fear")
+    assert "recall" not in facts
+    assert not browser.find_elements("css selector", "#about a")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_phone(browser, service, pictures, dark):
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+def test_about_a_trained_model_is_short(browser, pipe):
+    card, _ = describe("compact")
+    browser.get_log("browser")  # what earlier tests provoked
+    with serving(pipe, detect=None, name="compact", card=card) as client:
+        with screen(browser, 360):
+            visit(browser, client)
+            browser.execute_script(OPEN_ALL)
+            about = browser.find_element("id", "about")
+            facts = browser.find_element("id", "facts").text.splitlines()
+            assert f"{card['parameters']:,}" in facts
+            assert card["accuracy"] in facts
+            assert not set("|#*") & set(about.text)
+            assert about.rect["height"] < 400
+            assert_no_sideways_scroll(browser)
+            about.find_element("css selector", "a").click()
+            assert texts(browser, "h1") == ["compact"]
+            assert len(texts(browser, "table")) == 3
+            assert_no_sideways_scroll(browser)
+            browser.find_element("link text", "Back").click()
+            wait(browser, READY)
+    problems = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+    assert problems == []
+
+
+def assert_no_sideways_scroll(browser):
+    width, visible = browser.execute_script(WIDTHS)
+    assert width <= visible
+
+
+@contextmanager
+def screen(browser, width, dark=False):
+    """A screen of this width; up to 500 pixels it is a phone's."""
+    phone = width <= 500
+    size = {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": phone}
     scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
     try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_phone(browser, service, pictures, dark):
+    with screen(browser, 360, dark):
         visit(browser, service)
         drop(browser, pictures[0], "a-very-long-name-" * 9 + ".png")
         wait(browser, STATUS)
-        width, visible = browser.execute_script(WIDTHS)
-        assert width <= visible
+        browser.execute_script(OPEN_ALL)
+        assert_no_sideways_scroll(browser)
         for button in browser.find_elements("css selector", ".buttons button"):
             if button.is_displayed():
                 assert button.rect["height"] >= 44
         paper = "return getComputedStyle(document.body).backgroundColor"
         is_dark = browser.execute_script(paper) == "rgb(19, 20, 23)"
         assert is_dark == dark
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_token_is_asked_for_and_kept(browser, pipe, pictures):

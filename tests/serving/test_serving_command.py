@@ -14,7 +14,9 @@ from serving_helpers import encode, probabilities, send, serving
 import fer_sklearn.serving
 from fer_sklearn import make_fer_pipeline
 from fer_sklearn._persistence import load_model, save_model
+from fer_sklearn._shipped_models import pretrained_names
 from fer_sklearn.cli import main, serve
+from fer_sklearn.datasets import EMOTIONS
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def started(monkeypatch, pipe):
     """What the command hands to the server, which is not started."""
     calls = []
     monkeypatch.setattr(serve, "open_model", lambda name: pipe)
-    monkeypatch.setattr(serve, "describe", lambda name: {})
+    monkeypatch.setattr(serve, "describe", lambda name: ({}, None))
     monkeypatch.setattr(
         fer_sklearn.serving,
         "run",
@@ -110,9 +112,12 @@ def test_card_comes_from_the_model_file(tmp_path, images, faces):
     pipe.fit(images[:70], [f"feeling {label}" for label in faces.target[:70]])
     path = tmp_path / "mine.fer"
     save_model(pipe, path)
-    card = serve.describe(str(path))
-    assert card["network"]["name"] == "nano"
-    assert {"temperature", "training", "versions"} <= set(card)
+    card, _ = serve.describe(str(path))
+    weights = pipe["cnn"].net_.module_.parameters()
+    assert card == {
+        "network": "nano",
+        "parameters": sum(weight.numel() for weight in weights),
+    }
     with serving(load_model(path), detect=None, card=card) as client:
         facts = client.get("/model").json()
         assert facts["card"] == json.loads(json.dumps(card))
@@ -124,11 +129,38 @@ def test_card_comes_from_the_model_file(tmp_path, images, faces):
     np.testing.assert_allclose(rows, pipe.predict_proba(images[:3]), atol=1e-6)
 
 
+def test_card_has_the_accuracy_of_the_training(tmp_path, images, faces):
+    pipe = make_fer_pipeline(
+        "nano",
+        image_shape=images.shape[1:],
+        max_epochs=1,
+        early_stopping=True,
+        random_state=0,
+    )
+    pipe.fit(images[:70], faces.target[:70])
+    save_model(pipe, tmp_path / "mine.fer")
+    card, _ = serve.describe(str(tmp_path / "mine.fer"))
+    accuracy = pipe["cnn"].history_["valid_accuracy"].iloc[-1]
+    assert card["last validation accuracy"] == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_card_of_a_pretrained_model_has_its_scores(name):
+    card, class_names = serve.describe(name)
+    assert class_names == list(EMOTIONS)
+    assert f"{card['parameters']:,} parameters" in card["text"]
+    assert 0.6 < float(card["accuracy"]) < 0.8
+    low, high = card["95 % interval"].split(" to ")
+    assert low < card["accuracy"] < high
+    assert 0.5 < float(card["macro F1"]) < 0.8
+    assert card["measured on"] == "PublicTest, 3,589 faces"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
 def test_command_serves_until_ctrl_c(monkeypatch, pipe, pictures, capsys):
     """In this process, in whose main thread the server catches signals."""
     monkeypatch.setattr(serve, "open_model", lambda name: pipe)
-    monkeypatch.setattr(serve, "describe", lambda name: {})
+    monkeypatch.setattr(serve, "describe", lambda name: ({}, None))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     answers = []

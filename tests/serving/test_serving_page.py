@@ -115,3 +115,24 @@ def test_colours_have_contrast(scheme):
 def test_page_is_the_same_for_every_model(pipe, client):
     with serving(pipe, name="<script>alert(1)</script>", detect=None) as other:
         assert other.get("/").text == client.get("/").text
+
+
+def test_model_card_is_a_page(pipe):
+    text = "# A card\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<script>x()</script>"
+    with serving(pipe, name="<b>", card={"text": text}, token="x", detect=None) as c:
+        answer = c.get("/card")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    html = answer.text
+    assert "<title>&lt;b&gt;: model card</title>" in html
+    assert "<h1>A card</h1>" in html
+    assert "<td>2</td>" in html
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+
+
+def test_no_card_no_page(client):
+    assert client.get("/card").status_code == 404
+
+
+def test_page_promises_no_more_than_expressions(client):
+    assert "<h1>Recognise facial expressions</h1>" in client.get("/").text

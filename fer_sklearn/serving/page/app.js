@@ -2,8 +2,9 @@
 
 import { getModel, predict } from "./api.js";
 import { Camera } from "./camera.js";
-import { el, sentence, showFaces, showPicture } from "./view.js";
+import { el, fromLeft, sentence, showFaces, showPicture } from "./view.js";
 
+const MIDDLE = "The middle of the picture was taken as one face.";
 const LONGEST = 1600; // Pixels; a phone's photo is sent smaller than it is.
 
 const $ = (id) => document.getElementById(id);
@@ -24,11 +25,15 @@ async function readFiles(files) {
   const spoken = [];
   try {
     for (const [index, file] of files.entries()) {
-      const picture = await predict(await smaller(file), file.name, $("cropped").checked);
+      const sent = await smaller(file);
+      const picture = fromLeft(await predict(sent, file.name, $("cropped").checked));
       if (mine !== round) return;
       const url = URL.createObjectURL(file);
       urls.push(url);
-      $("results").append(showPicture(picture, url, `picture-${index}`));
+      const id = `picture-${index}`;
+      const article = showPicture(picture, url, id, (button) =>
+        treatAsFace(article, sent, file.name, url, id, button));
+      $("results").append(article);
       spoken.push(sentence(picture));
     }
     say(spoken.join(" "));
@@ -38,6 +43,21 @@ async function readFiles(files) {
     complain(error);
   } finally {
     if (mine === round) $("busy").hidden = true;
+  }
+}
+
+async function treatAsFace(article, sent, name, url, id, button) {
+  button.disabled = true;
+  $("alert").hidden = true;
+  try {
+    const picture = { ...(await predict(sent, name, true)), note: MIDDLE };
+    if (!article.isConnected) return;
+    article.replaceWith(showPicture(picture, url, id));
+    $(`${id}-face-0`).focus();
+    say(sentence(picture));
+  } catch (error) {
+    button.disabled = false;
+    if (article.isConnected) complain(error);
   }
 }
 
@@ -83,12 +103,10 @@ async function startCamera() {
   clear();
   answered(true);
   $("busy").hidden = true;
-  camera = new Camera($("video"), {
-    square: !model.detects_faces, show: showFrame, fail: cameraFailed,
-  });
+  camera = new Camera($("video"), { show: showFrame, fail: cameraFailed });
+  takeMiddle(!model.detects_faces || $("cropped").checked);
   $("live").hidden = false;
   $("picker").hidden = true;
-  $("live-stage").classList.toggle("square", !model.detects_faces);
   $("stop").focus();
   try {
     await camera.start();
@@ -98,8 +116,15 @@ async function startCamera() {
   }
 }
 
-function showFrame(picture, mirrored) {
-  showFaces(picture, $("live-boxes"), $("live-cards"), "live", mirrored);
+function takeMiddle(yes) {
+  camera.square = yes;
+  $("live-stage").classList.toggle("square", yes);
+  $("whole").setAttribute("aria-pressed", yes);
+}
+
+function showFrame(answer, mirrored) {
+  const picture = fromLeft(answer, mirrored);
+  showFaces(picture, $("live-boxes"), $("live-cards"), "live");
   sayChange(picture);
 }
 
@@ -144,23 +169,28 @@ function complain(error) {
 
 function showModel() {
   $("model-name").textContent = model.name;
-  $("cropped-label").hidden = !model.detects_faces;
-  $("card").replaceChildren(...facts({ emotions: model.emotions.join(", "), ...model.card }));
+  $("cropped-label").hidden = $("whole").hidden = !model.detects_faces;
+  const { text, ...card } = model.card;
+  const facts = {
+    ...card,
+    faces: `${model.image_shape.join(" × ")} pixels, grey`,
+    expressions: model.emotions.join(", "),
+  };
+  $("facts").replaceChildren(...Object.entries(facts).flatMap(([name, value]) => {
+    // What is nested is for programs, which find it in model.
+    if (!["string", "number"].includes(typeof value)) return [];
+    return [el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, written(value))];
+  }));
+  if (text) {
+    $("about").append(el("p", {}, el("a", { href: "card" }, "Full model card"),
+      ": how the model was trained, how it scores, and its limits."));
+  }
 }
 
-function facts(card) {
-  return Object.entries(card).flatMap(([key, value]) => [
-    el("dt", {}, key.replaceAll("_", " ")), el("dd", {}, fact(value))]);
-}
-
-function fact(value) {
-  if (Array.isArray(value) && value.every((item) => typeof item !== "object")) {
-    return value.join(", ");
-  }
-  if (value !== null && typeof value === "object") {
-    return el("dl", { class: "facts" }, ...facts(value));
-  }
-  return typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value);
+function written(value) {
+  if (typeof value === "string") return value;
+  const digits = Number.isInteger(value) ? {} : { maximumSignificantDigits: 3 };
+  return value.toLocaleString("en", digits);
 }
 
 // --- wires ----------------------------------------------------------------------
@@ -180,6 +210,7 @@ $("stop").addEventListener("click", () => {
   answered(false);
   $("camera").focus();
 });
+$("whole").addEventListener("click", () => takeMiddle(!camera.square));
 $("turn").addEventListener("click", () => camera?.turn().catch(cameraFailed));
 addEventListener("dragover", (event) => { event.preventDefault(); dragging(true); });
 addEventListener("dragleave", (event) => { if (!event.relatedTarget) dragging(false); });

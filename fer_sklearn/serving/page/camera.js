@@ -8,19 +8,19 @@ const WIDEST = 800; // Pixels; more costs time and finds no more faces.
 export class Camera {
   /**
    * @param video element that shows the picture
-   * @param square whether only the middle is sent, where nobody searches for faces
    * @param show called with each answer and whether the picture is mirrored
    * @param fail called with an error that ends it
    */
-  constructor(video, { square, show, fail }) {
-    Object.assign(this, { video, square, show, fail });
+  constructor(video, { show, fail }) {
+    Object.assign(this, { video, show, fail });
+    this.square = false; // Whether only the middle is sent, as a face.
     this.facing = "user";
     this.canvas = document.createElement("canvas");
   }
 
   async start() {
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new Error("Browsers give the camera only to pages from https or from " +
+      throw new Error("Browsers allow the camera only on https pages and on " +
         "localhost. Choose a photo instead.");
     }
     this.stopped = new AbortController();
@@ -30,7 +30,7 @@ export class Camera {
     this.stream = stream;
     this.video.srcObject = stream;
     const track = stream.getVideoTracks()[0];
-    track.addEventListener("ended", () => this.fail(new Error("The camera was taken away.")));
+    track.addEventListener("ended", () => this.fail(new Error("The camera was disconnected.")));
     this.mirrored = (track.getSettings().facingMode ?? this.facing) === "user";
     this.video.classList.toggle("mirrored", this.mirrored);
     await this.video.play();
@@ -44,9 +44,9 @@ export class Camera {
       });
     } catch (error) {
       const why = {
-        NotAllowedError: "The camera was not allowed. Allow it in the browser, or choose a photo.",
-        NotFoundError: "There is no camera here. Choose a photo instead.",
-        NotReadableError: "The camera is in use elsewhere.",
+        NotAllowedError: "The browser refused the camera. Allow it for this page, or choose a photo.",
+        NotFoundError: "No camera was found. Choose a photo instead.",
+        NotReadableError: "Another program is using the camera.",
       };
       throw new Error(why[error.name] ?? `The camera does not start: ${error.message}`);
     }
@@ -72,9 +72,11 @@ export class Camera {
   async run(signal) {
     while (!signal.aborted) {
       try {
+        const { square } = this;
         const blob = await this.frame();
-        const picture = await predict(blob, "camera.jpg", this.square, { signal });
-        if (!signal.aborted) this.show(this.square ? centred(picture) : picture, this.mirrored);
+        const picture = await predict(blob, "camera.jpg", square, { signal });
+        // What was asked before the last press of a button is not shown.
+        if (!signal.aborted && square === this.square) this.show(picture, this.mirrored);
         await pause(PAUSE);
       } catch (error) {
         if (signal.aborted) return;
@@ -98,11 +100,6 @@ export class Camera {
       (blob) => blob ? resolve(blob) : reject(new Error("The camera gave no picture.")),
       "image/jpeg", 0.9));
   }
-}
-
-// The frame that a person has to look into, where the middle was sent as a face.
-function centred(picture) {
-  return { ...picture, note: null };
 }
 
 function end(stream) {

@@ -19,39 +19,66 @@ export function percent(probability) {
 /** "2 faces: happy, 93 %; sad, 60 %." */
 export function sentence(picture) {
   const faces = picture.faces;
-  if (!faces.length) return picture.note ?? "No face was found.";
+  if (!faces.length) return "No face was found.";
   const names = faces.slice(0, 5).map((f) => `${f.emotion}, ${percent(f.confidence)}`);
   const more = faces.length > 5 ? "; and more" : "";
   return `${faces.length === 1 ? "1 face" : `${faces.length} faces`}: ${names.join("; ")}${more}.`;
 }
 
-export function showPicture(picture, url, id) {
+/** The picture with its faces from left to right, as they are seen. */
+export function fromLeft(picture, mirrored = false) {
+  const faces = picture.faces.map(
+    (face) => ({ ...face, box: face.box && seen(face.box, picture, mirrored) }));
+  return { ...picture, faces: faces.sort((one, other) => one.box?.x - other.box?.x) };
+}
+
+// A detector's box may reach over the border.
+function seen(box, picture, mirrored) {
+  const left = mirrored ? picture.width - box.x - box.width : box.x;
+  const x = Math.max(0, left);
+  const y = Math.max(0, box.y);
+  return {
+    x, width: Math.min(picture.width, left + box.width) - x,
+    y, height: Math.min(picture.height, box.y + box.height) - y,
+  };
+}
+
+/** `treatAsFace` is called when a person says that the whole picture is one face. */
+export function showPicture(picture, url, id, treatAsFace) {
   const boxes = el("div", { class: "boxes" });
   const cards = el("div", { class: "cards" });
   const title = picture.name || "Picture";
   const section = el("article", { class: "result", "aria-label": title },
-    el("figure", {},
+    el("figure", { class: "picture" },
       el("div", { class: "stage" }, preview(picture, url), boxes),
       caption(picture, title)),
     cards);
   showFaces(picture, boxes, cards, id);
+  if (!picture.faces.length) {
+    const button = el("button", { type: "button" }, "Treat as one face");
+    button.addEventListener("click", () => treatAsFace(button));
+    cards.firstChild.append(el("div", { class: "buttons" }, button));
+  }
   return section;
 }
 
-export function showFaces(picture, boxes, cards, id, mirrored = false) {
+export function showFaces(picture, boxes, cards, id) {
   const many = picture.faces.length > 1;
   boxes.replaceChildren(...picture.faces.flatMap((face, i) =>
-    face.box ? [box(face, picture, i, many, id, mirrored)] : []));
+    face.box ? [box(face, picture, i, many, id)] : []));
   if (picture.faces.length === cards.children.length && cards.querySelector(".card")) {
     picture.faces.forEach((face, i) => fill(cards.children[i], face));
   } else {
     cards.replaceChildren(...picture.faces.map((face, i) => card(face, i, many, id)));
   }
-  if (!picture.faces.length) cards.replaceChildren(noFace(picture));
+  if (!picture.faces.length) {
+    cards.replaceChildren(el("div", { class: "nobody" }, el("p", {}, "No face was found.")));
+  }
 }
 
 function preview(picture, url) {
-  const image = el("img", { src: url, alt: `${picture.name || "The picture"} as it was sent` });
+  const image = el("img", { src: url, alt: picture.name || "Your picture" });
+  image.classList.toggle("small", Math.max(picture.width, picture.height) < 240);
   image.addEventListener("error", () =>
     image.replaceWith(el("p", { class: "no-preview" }, "This browser cannot show this format.")));
   return image;
@@ -66,22 +93,24 @@ function caption(picture, title) {
   return text;
 }
 
-function noFace(picture) {
-  return el("p", { class: "nobody" }, picture.note ?? "No face was found.");
-}
-
-function box(face, picture, index, many, id, mirrored) {
+// Of many faces, no chip is wider than its box, so that no two overlap: style.css leaves
+// the words out where they do not fit, and the number remains.
+function box(face, picture, index, many, id) {
   const { x, y, width, height } = face.box;
-  const left = mirrored ? picture.width - x - width : x;
-  const label = `${many ? `${index + 1} ` : ""}${face.emotion} ${percent(face.confidence)}`;
-  const button = el("button", { type: "button", class: "box", "aria-label": `Face ${label}` },
-    el("span", {}, label));
-  if (y < 0.12 * picture.height) button.classList.add("below");
+  const words = `${face.emotion} ${percent(face.confidence)}`;
+  const chip = el("span", { class: "chip" }, many ? `${index + 1}` : "",
+    el("span", { class: "words" }, words));
+  const button = el("button", {
+    type: "button", class: "box", "aria-label": `Face ${many ? `${index + 1} ` : ""}${words}`,
+  }, chip);
+  if (!many) button.classList.add("alone");
+  if (x + width / 2 > picture.width / 2) button.classList.add("right");
   button.dataset.emotion = colour(face.emotion);
   Object.assign(button.style, {
-    left: share(left, picture.width), top: share(y, picture.height),
+    left: share(x, picture.width), top: share(y, picture.height),
     width: share(width, picture.width), height: share(height, picture.height),
   });
+  chip.style.setProperty("--room", share(y, height)); // above, in heights of the box
   button.addEventListener("click", () => {
     const target = document.getElementById(`${id}-face-${index}`);
     target?.scrollIntoView({ block: "nearest" });
