@@ -578,7 +578,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 self.net_, keep_optimizer=self.warm_start
             )
             state["_versions"] = _training.library_versions()
-            del state["_predictor"]
+            # Both are rebuilt from `net_`. A pickled DataFrame opens only with much the
+            # same pandas, and with pyarrow if that was installed.
+            for name in ("_predictor", "history_"):
+                state.pop(name, None)
         return state
 
     def __setstate__(self, state):
@@ -595,7 +598,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         vars(self).update(fitted)
         self._made_from = (self.network, self.network_params)
         self._unpack(packed)
-        self.history_ = _training.history_frame(self.net_.history)
         self.n_iter_ = len(self.history_)
         return self
 
@@ -607,4 +609,5 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.net_ = _training.make_net(self, module, device=device).initialize()
         _training.unpack_optimizer(self.net_, packed)
         _training.restore_history(self.net_, packed["history"])
+        self.history_ = _training.history_frame(self.net_.history)
         self._predictor = _training.Predictor(self.net_.module_)

@@ -13,12 +13,13 @@ from pathlib import Path
 import cloudpickle
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tiny_network import TinyNet
 from torch import nn
 
-from fer_sklearn import FERClassifier, make_faces, make_fer_pipeline
+from fer_sklearn import EMOTIONS, FERClassifier, make_faces, make_fer_pipeline
 from fer_sklearn._training import library_versions
 
 TESTS = Path(__file__).parent
@@ -151,6 +152,15 @@ class TestContents:
             kept.predict_proba(images), stored.predict_proba(images)
         )
         assert stored.n_iter_ == 4
+
+    def test_no_pandas(self, faces, images):
+        """Else a pickle opens only where pandas, and pyarrow, are the same."""
+        labels = pd.Series(np.array(EMOTIONS)[faces.target], dtype="string")
+        X = pd.DataFrame(images.reshape(210, -1)).add_prefix("pixel")
+        for model, x in ((make(), pd.Series(faces.data)), (make()["cnn"], X)):
+            data = pickle.dumps(model.fit(x, labels))
+            assert not mentions(data, "pandas", "pyarrow")
+        assert mentions(pickle.dumps(labels), "pandas")
 
     @pytest.mark.parametrize("warm_start", [False, True])
     def test_plain_arrays_only(self, faces, warm_start):
