@@ -100,7 +100,6 @@ def test_classes_stand_in_the_file(path, faces, images, tmp_path):
 def test_is_a_scikit_learn_estimator(path, faces, images):
     model = load_onnx(path, n_threads=1)
     assert is_classifier(model)
-    assert clone(model) is model
     assert model.fit(faces.data, faces.target) is model
     scores = cross_val_score(model, faces.data, faces.target, cv=2, error_score="raise")
     assert len(scores) == 2
@@ -109,6 +108,34 @@ def test_is_a_scikit_learn_estimator(path, faces, images):
     expected = model.predict_proba(images)
     np.testing.assert_array_equal(copy.predict_proba(images), expected)
     assert len(repr(model)) < 80
+
+
+def test_parameters_set_later_count(path, images, monkeypatch):
+    model = load_onnx(path, n_threads=2)
+    expected = model.predict_proba(images)
+    made = []
+
+    class Session(ort.InferenceSession):
+        def __init__(self, content, options, **kwargs):
+            made.append(options.intra_op_num_threads)
+            super().__init__(content, options, **kwargs)
+
+    monkeypatch.setattr(ort, "InferenceSession", Session)
+    model.predict_proba(images)
+    assert made == []
+    got = model.set_params(n_threads=1).predict_proba(images)
+    assert made == [1]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_a_clone_is_fitted_and_on_its_own(path, images):
+    model = load_onnx(path, n_threads=1)
+    copy = clone(model).set_params(n_threads=2, batch_size=7)
+    assert (model.n_threads, model.batch_size) == (1, 256)
+    assert copy.content is model.content
+    np.testing.assert_allclose(
+        copy.predict_proba(images), model.predict_proba(images), atol=1e-6
+    )
 
 
 def test_several_threads_share_it(path, images):

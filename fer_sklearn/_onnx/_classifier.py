@@ -1,6 +1,7 @@
 """Prediction with an ONNX model, behind scikit-learn's interface."""
 
 import threading
+from copy import copy
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -16,8 +17,8 @@ OUTPUT = "probabilities"
 class OnnxClassifier(ClassifierMixin, BaseEstimator):
     """A trained model that predicts with onnxruntime; `load_onnx` makes it.
 
-    It is fitted from the start: `fit` changes nothing and a clone is the model itself,
-    as with :class:`sklearn.frozen.FrozenEstimator`.
+    It is fitted from the start: `fit` changes nothing and a clone is fitted too, so
+    that it can be cross-validated and used in an ensemble as it is.
 
     Parameters
     ----------
@@ -115,11 +116,15 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
 
     def _session(self):
         """Make onnxruntime's session at first use; several threads may share it."""
-        if not hasattr(self, "_made_session"):
+        made_for = self.content, self.n_threads
+        made = getattr(self, "_made_session", (None, None))
+        if made[0] != made_for:
             with _making:
-                if not hasattr(self, "_made_session"):
-                    self._made_session = _make_session(self.content, self.n_threads)
-        return self._made_session
+                made = getattr(self, "_made_session", (None, None))
+                if made[0] != made_for:
+                    # One assignment: another thread sees both or neither.
+                    made = self._made_session = made_for, _make_session(*made_for)
+        return made[1]
 
     def __getstate__(self):
         state = super().__getstate__().copy()
@@ -127,7 +132,7 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         return state
 
     def __sklearn_clone__(self):
-        return self
+        return copy(self)
 
     def __sklearn_is_fitted__(self):
         return True
