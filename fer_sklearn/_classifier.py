@@ -578,8 +578,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 self.net_, keep_optimizer=self.warm_start
             )
             state["_versions"] = _training.library_versions()
-            # Both are rebuilt from `net_`. A pickled DataFrame opens only with much the
-            # same pandas, and with pyarrow if that was installed.
+            # Rebuilt from `net_`: a DataFrame opens only with the pandas that wrote it.
             for name in ("_predictor", "history_"):
                 state.pop(name, None)
         return state

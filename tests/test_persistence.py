@@ -12,6 +12,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -45,6 +46,15 @@ FUZZ = settings(
 
 class TinyNet(ConvNet):
     """A network of the user's own."""
+
+
+class Bfloat16Net(nn.Module):
+    def __init__(self, n_classes):
+        super().__init__()
+        self.logits = nn.Linear(256, n_classes, dtype=torch.bfloat16)
+
+    def forward(self, faces):
+        return self.logits(faces.flatten(1).bfloat16()).float()
 
 
 def tiny_pipeline(**params):
@@ -166,6 +176,15 @@ def test_half_precision_is_half_the_size(nano, faces, tmp_path):
     again = load_model(tmp_path / "float16")
     expected = nano.predict_proba(faces.data)
     np.testing.assert_allclose(again.predict_proba(faces.data), expected, atol=1e-3)
+
+
+def test_bfloat16_weights_come_back(images, faces, tmp_path):
+    clf = FERClassifier(Bfloat16Net, max_epochs=1).fit(images, faces.target)
+    save_model(clf, tmp_path / "model.fer")
+    again = load_model(tmp_path / "model.fer", network=Bfloat16Net)
+    np.testing.assert_array_equal(
+        again.predict_proba(images), clf.predict_proba(images)
+    )
 
 
 @pytest.mark.parametrize("n_steps", [1, 2])

@@ -25,6 +25,15 @@ from fer_sklearn._training import library_versions
 TESTS = Path(__file__).parent
 
 
+class Bfloat16Net(nn.Module):
+    def __init__(self, n_classes):
+        super().__init__()
+        self.logits = nn.Linear(256, n_classes, dtype=torch.bfloat16)
+
+    def forward(self, faces):
+        return self.logits(faces.flatten(1).bfloat16()).float()
+
+
 def make(**params):
     defaults = {"max_epochs": 1, "batch_size": 64, "random_state": 0, "lr": 0.05}
     defaults |= {"network": TinyNet, "image_shape": (16, 16), "early_stopping": True}
@@ -170,6 +179,22 @@ class TestContents:
         assert not mentions(data, "torch.", "skorch.", "cuda")
         assert mentions(pickle.dumps(torch.zeros(1)), "torch.")
 
+    @pytest.mark.parametrize("warm_start", [False, True])
+    def test_bfloat16_weights(self, warm_start, faces, images):
+        """NumPy has no bfloat16; float32 holds each of its values."""
+        clf = FERClassifier(Bfloat16Net, max_epochs=2, batch_size=64, random_state=0)
+        clf.set_params(warm_start=warm_start).fit(images, faces.target)
+        copied = pickle.loads(pickle.dumps(clf))
+        assert copied.net_.module_.network.logits.weight.dtype == torch.bfloat16
+        np.testing.assert_array_equal(
+            copied.predict_proba(images), clf.predict_proba(images)
+        )
+        copied.fit(images, faces.target)
+        np.testing.assert_array_equal(
+            copied.predict_proba(images),
+            clf.fit(images, faces.target).predict_proba(images),
+        )
+
 
 class TestOtherMachines:
     def test_opens_in_a_process_that_imports_nothing(self, fitted, faces, tmp_path):
@@ -249,9 +274,12 @@ class TestOtherMachines:
             opened.predict_proba(faces.data), fitted.predict_proba(faces.data)
         )
 
-    def test_local_build_of_the_same_version_is_the_same(self, fitted, monkeypatch):
+    def test_patches_and_local_builds_are_the_same_version(self, fitted, monkeypatch):
         here = library_versions()
-        built = {**here, "torch": here["torch"].split("+")[0] + "+cu130"}
+        built = {
+            name: ".".join([*version.split(".")[:2], "99+cu130"])
+            for name, version in here.items()
+        }
         with monkeypatch.context() as patch:
             patch.setattr("fer_sklearn._training.library_versions", lambda: built)
             data = pickle.dumps(fitted)

@@ -83,8 +83,9 @@ def load_model(path, *, network=None):
     Warns
     -----
     UserWarning
-        If the file was saved under other versions of torch, skorch, scikit-learn,
-        numpy or this package.
+        If the file was saved under another version of torch, skorch, scikit-learn,
+        numpy or this package. A version that differs in the patch alone, such as
+        2.13.0 and 2.13.1, counts as the same.
 
     See Also
     --------

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..networks import GreyLevelNormalizer, make_network
+from ._packing import to_numpy
 from ._seeding import seeded
 
 # Below this side length a row of features is no picture with a contrast of its own.
@@ -103,4 +104,4 @@ def weight_specs(module: nn.Module) -> dict[str, tuple]:
 
 
 def _numpy_dtype(dtype: torch.dtype) -> np.dtype:
-    return torch.empty(0, dtype=dtype).numpy().dtype
+    return to_numpy(torch.empty(0, dtype=dtype)).dtype

@@ -20,12 +20,12 @@ def library_versions() -> dict[str, str]:
 
 
 def warn_of_other_versions(stored: dict[str, str], what: str) -> None:
-    """Warn, once and kindly, if a model was stored under other versions."""
+    """Warn, once and kindly, if a model was stored under other minor versions."""
     here = library_versions()
     differ = [
         f"{name} {there} (here {here.get(name, 'none')})"
         for name, there in stored.items()
-        if there.split("+")[0] != here.get(name, "none").split("+")[0]
+        if _minor(there) != _minor(here.get(name, "none"))
     ]
     if differ:
         warnings.warn(
@@ -36,11 +36,21 @@ def warn_of_other_versions(stored: dict[str, str], what: str) -> None:
         )
 
 
+def _minor(version: str) -> list[str]:
+    # Patches and builds keep what a stored model relies on: 2.13.1+cpu is 2.13.
+    return version.split("+")[0].split(".")[:2]
+
+
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Give a tensor as an array on the CPU; bfloat16, unknown to NumPy, as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
 def pack_weights(module: torch.nn.Module) -> dict[str, np.ndarray]:
     """Copy weights and buffers to NumPy arrays on the CPU."""
     return {
-        name: tensor.detach().cpu().numpy().copy()
-        for name, tensor in module.state_dict().items()
+        name: to_numpy(tensor).copy() for name, tensor in module.state_dict().items()
     }
 
 
@@ -53,7 +63,7 @@ def unpack_weights(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> N
 
 def _to_cpu(value):
     if isinstance(value, torch.Tensor):
-        return value.detach().cpu().numpy()
+        return to_numpy(value)
     if isinstance(value, dict):
         return {key: _to_cpu(item) for key, item in value.items()}
     if isinstance(value, list):
