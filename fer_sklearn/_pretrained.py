@@ -20,7 +20,9 @@ def load_pretrained(name="compact"):
     -------
     pipe : Pipeline
         Fitted, from pixel strings or faces of 48x48 grey levels to the emotions 0 to
-        6, named by `fer_sklearn.EMOTIONS`.
+        6, named by `fer_sklearn.EMOTIONS`. Its training parameters are the defaults,
+        so that fitting a clone trains the same network from scratch; the model's card
+        says how it was trained.
 
     Raises
     ------

@@ -254,10 +254,25 @@ def test_foreign_steps_are_refused(faces, tmp_path):
         save_model(pipe[:-1], tmp_path / "model.fer")
 
 
-def test_a_search_says_what_to_save(faces, tmp_path):
-    search = GridSearchCV(tiny_pipeline(), {"cnn__lr": [0.1]}, cv=2)
+@pytest.mark.parametrize("part", ["pipeline", "classifier"])
+def test_a_search_is_saved_as_its_best_model(part, images, faces, tmp_path):
+    model, prefix, X = tiny_pipeline(), "cnn__", faces.data
+    if part == "classifier":
+        model, prefix, X = model["cnn"], "", images
+    grid = {f"{prefix}lr": [0.01], f"{prefix}random_state": [0]}
+    search = GridSearchCV(model, grid, cv=2).fit(X, faces.target)
+    save_model(search, tmp_path / "search.fer")
+    save_model(search.best_estimator_, tmp_path / "best.fer")
+    saved = [(tmp_path / name).read_bytes() for name in ("search.fer", "best.fer")]
+    assert saved[0] == saved[1]
+
+
+def test_a_search_without_a_best_model_says_what_to_do(faces, tmp_path):
+    search = GridSearchCV(tiny_pipeline(), {"cnn__lr": [0.1]}, cv=2, refit=False)
     search.fit(faces.data, faces.target)
-    with pytest.raises(ModelFileError, match="Save its best_estimator_"):
+    with pytest.raises(
+        ModelFileError, match=r"got GridSearchCV\. Fit it with refit=True"
+    ):
         save_model(search, tmp_path / "model.fer")
 
 

@@ -21,6 +21,7 @@ from fer_sklearn import (
     save_model,
 )
 from fer_sklearn import _shipped_models as weights
+from fer_sklearn._model_file import open_model_file, write_model_file
 from fer_sklearn.exceptions import ModelFileError
 from fer_sklearn.networks import ConvNet
 
@@ -111,6 +112,14 @@ def test_shipped_models_know_the_emotions(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_models_hold_the_defaults_for_a_later_fit(name):
+    pipe = load_pretrained(name)
+    flip = pipe["cnn"].test_time_flip
+    scratch = make_fer_pipeline(name, test_time_flip=flip)
+    assert repr(clone(pipe).get_params()) == repr(scratch.get_params())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_models_have_a_card_and_betray_no_place(name):
     folder = weights.weights_folder()
     card = (folder / f"{name}.md").read_text(encoding="utf-8")
@@ -169,10 +178,40 @@ def test_paths_will_do_and_clones_keep_them(trained, folder, faces):
     pipe = pipeline(pretrained=folder / "tiny.fer")
     pipe = clone(pipe).fit(faces.data, faces.target)
     assert_same_weights(pipe, trained)
-    # A model trained from one can be saved in turn.
-    save_model(pipe, folder / "tuned.fer")
+
+
+def test_a_tuned_model_is_saved_without_its_recipe(folder, faces):
+    """A later fit starts from scratch: there, settings for tuning are a trap."""
+    params = {"precision": "bfloat16", "test_time_flip": True, "temperature": 1.5}
+    tuned = pipeline(
+        pretrained=folder / "tiny.fer", augment={"zoom_range": 0}, **params
+    )
+    tuned.fit(faces.data, faces.target)
+    save_model(tuned, folder / "tuned.fer")
+    (folder / "tiny.fer").unlink()
+    assert str(folder).encode() not in (folder / "tuned.fer").read_bytes()
     again = load_model(folder / "tuned.fer")
-    assert again["cnn"].pretrained == str(folder / "tiny.fer")
+    scratch = make_fer_pipeline(
+        "nano",
+        image_shape=SHAPE,
+        network_params={"dropout": 0.0},
+        test_time_flip=True,
+        temperature=1.5,
+    )
+    assert repr(again.get_params()) == repr(scratch.get_params())
+    expected = tuned.predict_proba(faces.data)
+    np.testing.assert_array_equal(again.predict_proba(faces.data), expected)
+    again = clone(again).set_params(cnn__max_epochs=1).fit(faces.data, faces.target)
+    assert again["cnn"].n_iter_ == 1
+
+
+def test_files_that_name_a_pretrained_model_still_open(trained, folder):
+    """Version 0.1 stored the user's path."""
+    with open_model_file(folder / "tiny.fer") as file:
+        metadata, weights = file.metadata, file.read_weights()
+    metadata["steps"][-1]["params"]["pretrained"] = "/home/somebody/model.fer"
+    write_model_file(folder / "old.fer", metadata, weights)
+    assert load_model(folder / "old.fer")["cnn"].pretrained is None
 
 
 def test_it_can_be_searched_over(folder, faces):

@@ -22,8 +22,9 @@ def to_onnx(model, path, *, int8=False, calibration=None, evaluation=None):
 
     Parameters
     ----------
-    model : Pipeline or FERClassifier
-        Fitted; a pipeline as `make_fer_pipeline` makes it.
+    model : Pipeline, FERClassifier or a search over one
+        Fitted; a pipeline as `make_fer_pipeline` makes it. Of a search, its
+        ``best_estimator_`` is taken.
     path : path-like
         The file; its usual suffix is ``.onnx``.
     int8 : bool, default=False

@@ -14,7 +14,7 @@ from torch import nn
 from .._extras import require
 from .._files import write_atomically
 from .._persistence._classes import class_names, pack_classes
-from .._persistence._steps import steps_of
+from .._persistence._steps import best_of, steps_of
 from .._pixels import PixelStringTransformer
 from .._training import library_versions
 from ..exceptions import ModelFileError
@@ -43,7 +43,7 @@ class _Probabilities(nn.Module):
 
 def export(model, path, *, int8, calibration, evaluation) -> Bunch:
     """Write a model as ONNX, after comparing the two; see `to_onnx`."""
-    classifier = steps_of(model)[-1][1]
+    classifier = steps_of(best_of(model))[-1][1]
     check_is_fitted(classifier)
     reader = PixelStringTransformer(image_shape=classifier.image_shape_)
     content = _trace(classifier)

@@ -11,14 +11,19 @@ def save_model(model, path, *, dtype="float32"):
     The file is a zip of ``metadata.json`` (what `read_model_metadata` gives) and
     ``weights.safetensors``. It holds what prediction needs and a summary of the
     training: no faces, no state of the optimizer, no callbacks and no code. It is
-    written beside its place and then moved there, so that a full disk leaves an older
-    file as it was.
+    written to a temporary file and then moved into place, so that a full disk leaves
+    an older file as it was.
+
+    The file also holds the model's parameters, for a later `fit`. That `fit` starts
+    from scratch. If the model was trained with ``pretrained=``, the settings of the
+    training are therefore not stored, and the defaults take their place.
 
     Parameters
     ----------
-    model : Pipeline or FERClassifier
+    model : Pipeline, FERClassifier or a search over one
         Fitted; a pipeline as `make_fer_pipeline` makes it, with or without
-        ``"augment"``.
+        ``"augment"``. Of a search such as `GridSearchCV`, its ``best_estimator_`` is
+        saved.
     path : path-like
         The file; its usual suffix is ``.fer``.
     dtype : {"float32", "float16"}, default="float32"

@@ -59,6 +59,7 @@ def _build_step(file, step, network):
         if step["type"] not in _TYPES:
             raise ValueError(f"{step['type']} is no step that a model file holds.")
         params = {key: unpack_value(item) for key, item in step["params"].items()}
+        params.pop("pretrained", None)  # version 0.1 stored it: a path of its own
         # A foreign file must not choose where a later training writes.
         if LEFT_BEHIND & params.keys():
             raise ValueError(f"It holds {sorted(LEFT_BEHIND & params.keys())}.")

@@ -5,17 +5,30 @@ import math
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._augmentation import RandomAffineAugmenter
+from .._classifier import FERClassifier
 from .._model_file import pack_value
 from .._training import library_versions, pack_net
 from ..exceptions import ModelFileError
 from ._classes import class_names, pack_classes
-from ._steps import LEFT_BEHIND, PASSTHROUGH, steps_of
+from ._steps import LEFT_BEHIND, PASSTHROUGH, best_of, steps_of
+
+# What a classifier's parameters say of the model. The others say how to train one.
+_DESCRIBING = {
+    "device",
+    "network",
+    "network_params",
+    "normalization",
+    "temperature",
+    "test_time_flip",
+}
 
 
 def pack_model(model, dtype: str) -> tuple[dict, dict]:
     """Give metadata and weights of a fitted model."""
     if dtype not in ("float32", "float16"):
         raise ModelFileError(f"dtype must be 'float32' or 'float16', got {dtype!r}.")
+    model = best_of(model)
     steps = steps_of(model)
     classifier = steps[-1][1]
     check_is_fitted(classifier)
@@ -34,7 +47,10 @@ def pack_model(model, dtype: str) -> tuple[dict, dict]:
         "normalization": packed["normalizer"],
         "temperature": float(classifier.temperature_),
         "feature_names": _feature_names(steps),
-        "steps": [_pack_step(name, step) for name, step in steps],
+        "steps": [
+            _pack_step(name, step, tuned=classifier.pretrained is not None)
+            for name, step in steps
+        ],
         "training": {
             "n_iter": classifier.n_iter_,
             "stop_reason": classifier.stop_reason_,
@@ -84,15 +100,30 @@ def _finite_row(row):
     }
 
 
-def _pack_step(name, step):
+def _pack_step(name, step, *, tuned):
     if step is None or isinstance(step, str):
         return {"name": name, "type": PASSTHROUGH, "params": {}}
     params = {
         key: pack_value(f"{name}__{key}", value)
-        for key, value in step.get_params(deep=False).items()
+        for key, value in _params_to_keep(step, tuned).items()
         if key not in LEFT_BEHIND and not (key == "network" and callable(value))
     }
     # The device it was trained on need not be there; the CPU is.
     if params.get("device", "cpu") != "cpu":
         params["device"] = "auto"
     return {"name": name, "type": type(step).__name__, "params": params}
+
+
+def _params_to_keep(step, tuned):
+    """Leave out how a model was tuned that started from another.
+
+    The other model is not in the file, so a later `fit` starts from scratch: there the
+    defaults do better than a few epochs at a low learning rate.
+    """
+    params = step.get_params(deep=False)
+    params.pop("pretrained", None)
+    if tuned and isinstance(step, RandomAffineAugmenter):
+        return {}
+    if tuned and isinstance(step, FERClassifier):
+        return {key: value for key, value in params.items() if key in _DESCRIBING}
+    return params

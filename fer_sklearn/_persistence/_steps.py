@@ -15,6 +15,11 @@ PASSTHROUGH = "passthrough"
 LEFT_BEHIND = {"callbacks", "checkpoint"}
 
 
+def best_of(model):
+    """Give the best model of a search; any other model is given back as it is."""
+    return getattr(model, "best_estimator_", model)
+
+
 def steps_of(model) -> list[tuple]:
     """Give the steps of a model, after checking that a file can hold them.
 
@@ -26,8 +31,8 @@ def steps_of(model) -> list[tuple]:
     steps = model.steps if type(model) is Pipeline else [("cnn", model)]
     if type(steps[-1][1]) is not FERClassifier:
         cure = (
-            "Save its best_estimator_."
-            if hasattr(model, "best_estimator_")
+            "Fit it with refit=True."
+            if hasattr(model, "refit")
             else "Pickle it, for people who trust you."
         )
         raise ModelFileError(
