@@ -254,6 +254,24 @@ class RandomAffineAugmenter(
         check_is_fitted(self)
         return self._check_images(X, reset=False)
 
+    def set_output(self, *, transform=None):
+        """Accept any choice and leave the images as they are.
+
+        There so that a pipeline with this step takes `set_output`: a lazy view cannot
+        be a data frame, and `transform` returns what the classifier was trained on.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : RandomAffineAugmenter
+            The augmenter itself.
+        """
+        return self
+
     def get_feature_names_out(self, input_features=None):
         """Name the columns that come out: those that went in.
 

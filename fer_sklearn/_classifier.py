@@ -7,6 +7,7 @@ from copy import deepcopy
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -447,9 +448,25 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes), float32
             Rows sum to 1; columns follow `classes_`.
         """
-        check_is_fitted(self)
-        logits = self._logits(checks.check_faces(self, X))
-        return _training.softmax(logits / np.float32(self.temperature_))
+        return _training.softmax(self._scaled_logits(X))
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes.
+
+        Finite even where a probability is so small that `predict_proba` gives 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width) or \
+                (n_samples, height * width)
+            Faces of the size seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Columns follow `classes_`.
+        """
+        return log_softmax(self._scaled_logits(X), axis=1)
 
     def predict(self, X):
         """Most probable class of each face.
@@ -550,6 +567,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         elif valid is not None:
             logits = self._logits(valid.faces)
             self.temperature_ = _training.fit_temperature(logits, valid.targets)
+
+    def _scaled_logits(self, X):
+        check_is_fitted(self)
+        logits = self._logits(checks.check_faces(self, X))
+        return logits / np.float32(self.temperature_)
 
     def _logits(self, faces):
         return _training.compute_logits(

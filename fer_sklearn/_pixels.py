@@ -40,7 +40,7 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
     flatten : bool, default=False
         Whether a face comes out as one row of grey levels, for estimators such as
         :class:`~sklearn.decomposition.PCA` or :class:`~sklearn.svm.SVC`, instead of
-        as a picture. Only flat faces have feature names and `set_output`.
+        as a picture. Only flat faces have feature names and follow `set_output`.
 
     See Also
     --------
@@ -198,6 +198,37 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
         height, width = self._check_image_shape()
         names = [f"pixel{i}_{j}" for i in range(height) for j in range(width)]
         return np.asarray(names, dtype=object)
+
+    def set_output(self, *, transform=None):
+        """Choose the container of flat faces.
+
+        Pictures have no columns, so without `flatten=True` they stay arrays whatever
+        is chosen.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            What `transform` and `fit_transform` return: an array or a data frame. None
+            leaves the choice as it is.
+
+        Returns
+        -------
+        self : PixelStringTransformer
+            The transformer itself.
+
+        Examples
+        --------
+        >>> from fer_sklearn import PixelStringTransformer
+        >>> reader = PixelStringTransformer(image_shape=(1, 2), flatten=True)
+        >>> reader.set_output(transform="pandas").transform(["0 255"])
+           pixel0_0  pixel0_1
+        0         0       255
+        """
+        # scikit-learn's own method is missing where there are no feature names, and
+        # `Pipeline.set_output` fails on a step without one.
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
 
     def _check_image_shape(self):
         shape = self.image_shape

@@ -76,6 +76,13 @@ def test_what_the_skipped_checks_compare_holds_without_randomness():
     np.testing.assert_array_equal(np.asarray(pipe.fit_transform(X)), view)
 
 
+def test_images_stay_as_they_are_whatever_output_is_asked_for():
+    X = pd.DataFrame(np.random.default_rng(0).random((20, 9)))
+    augmenter = RandomAffineAugmenter().set_output(transform="pandas")
+    assert isinstance(augmenter.fit_transform(X), AugmentedImages)
+    assert isinstance(augmenter.transform(X), np.ndarray)
+
+
 def test_tags_tell_the_truth():
     tags = get_tags(RandomAffineAugmenter())
     assert tags.non_deterministic

@@ -63,6 +63,18 @@ class TestFaces:
         scaled = fitted.predict_proba(images / np.float32(255))
         np.testing.assert_allclose(scaled, expected, atol=1e-5)
 
+    def test_log_probabilities(self, fitted, images):
+        log_proba = fitted.predict_log_proba(images)
+        assert log_proba.dtype == np.float32
+        np.testing.assert_allclose(
+            np.exp(log_proba), fitted.predict_proba(images), rtol=1e-5
+        )
+
+    def test_log_probabilities_are_finite_where_a_probability_is_zero(self, images):
+        clf = tiny(temperature=1e-3).fit(images, np.arange(210) % 2)
+        assert (clf.predict_proba(images) == 0).any()
+        assert np.isfinite(clf.predict_log_proba(images)).all()
+
     def test_what_is_known_of_them(self, fitted, images):
         assert fitted.image_shape_ == (16, 16)
         assert fitted.n_features_in_ == 256
@@ -453,7 +465,9 @@ class TestValidationData:
 
 
 class TestBeforeAndAfter:
-    @pytest.mark.parametrize("method", ["predict", "predict_proba"])
+    @pytest.mark.parametrize(
+        "method", ["predict", "predict_proba", "predict_log_proba"]
+    )
     def test_predict_before_fit(self, images, method):
         with pytest.raises(NotFittedError, match="not fitted yet"):
             getattr(tiny(), method)(images)

@@ -52,6 +52,9 @@ def test_equals_the_pipeline(pipe, path, faces, images):
     expected = pipe.predict_proba(faces.data)
     np.testing.assert_allclose(model.predict_proba(faces.data), expected, atol=1e-5)
     np.testing.assert_allclose(model.predict_proba(images), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        model.predict_log_proba(images), pipe.predict_log_proba(faces.data), atol=1e-3
+    )
     assert model.predict(faces.data).tolist() == pipe.predict(faces.data).tolist()
     assert model.score(faces.data, faces.target) == pipe.score(faces.data, faces.target)
 

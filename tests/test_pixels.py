@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -238,14 +239,18 @@ def test_flat_faces_have_names_and_data_frames(reader):
     assert list(frame.columns) == names
     np.testing.assert_array_equal(frame, LEVELS.reshape(3, 6))
     assert not hasattr(reader, "get_feature_names_out")
-    assert not hasattr(reader, "set_output")
 
 
-def test_pictures_stay_arrays_whatever_the_global_output(reader):
-    import sklearn
-
+def test_pictures_stay_arrays_whatever_output_is_asked_for(reader):
     with sklearn.config_context(transform_output="pandas"):
         assert isinstance(reader.fit_transform(STRINGS), np.ndarray)
+    assert reader.set_output(transform="pandas") is reader
+    assert isinstance(reader.fit_transform(STRINGS), np.ndarray)
+    # The choice is kept, for when there are columns.
+    flat = clone(reader).set_params(flatten=True)
+    assert isinstance(flat.fit_transform(STRINGS), pd.DataFrame)
+    flat.set_output(transform=None)
+    assert isinstance(flat.fit_transform(STRINGS), pd.DataFrame)
 
 
 def test_feeds_any_estimator(faces):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
-from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -23,7 +23,9 @@ from sklearn.model_selection import (
     permutation_test_score,
     validation_curve,
 )
+from sklearn.multiclass import OneVsOneClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC
 from skorch.callbacks import Callback
 from tiny_network import TinyNet
@@ -294,6 +296,23 @@ class TestEnsembles:
         assert clf.predict(faces.data[:2]).shape == (2,)
         np.testing.assert_array_equal(pipe.predict_proba(faces.data), before)
 
+    def test_bagging_of_strings_as_a_data_frame(self, faces):
+        """Bagging draws rows of a table, so it wants a frame instead of a Series."""
+        bag = BaggingClassifier(make(), n_estimators=2, random_state=0)
+        with pytest.raises(ValueError, match="2-dimensional container"):
+            bag.fit(faces.data, faces.target)
+        X = faces.data.to_frame()
+        assert bag.fit(X, faces.target).predict(X[:3]).shape == (3,)
+
+    @pytest.mark.parametrize("meta", [OneVsOneClassifier, SelfTrainingClassifier])
+    def test_numbers_for_what_refuses_strings(self, meta, images, faces):
+        """They train on rows of grey levels, as PixelStringTransformer gives them."""
+        rows = images.reshape(210, -1)
+        y = np.where(faces.target > 1, 1, faces.target)
+        y[::3] = -1  # not labelled, for self-training
+        clf = meta(make_pipeline(*[step for _, step in make().steps[1:]]))
+        assert clf.fit(rows, y).predict(rows[:3]).shape == (3,)
+
 
 class TestOtherPipelines:
     def test_flat_faces_for_pca_and_svc(self, faces):
@@ -317,6 +336,23 @@ class TestOtherPipelines:
         flat.fit(faces.data, faces.target)
         assert flat[-1].image_shape_ == (16, 16)
         assert flat[-1].feature_names_in_[0] == "pixel0_0"
+
+    @pytest.mark.parametrize("augment", [True, False])
+    def test_set_output_of_a_pipeline_of_pictures(self, faces, augment):
+        plain = make(augment=augment).fit(faces.data, faces.target)
+        pipe = make(augment=augment).set_output(transform="pandas")
+        pipe = clone(pipe).fit(faces.data, faces.target)
+        np.testing.assert_array_equal(
+            pipe.predict_proba(faces.data), plain.predict_proba(faces.data)
+        )
+
+    def test_set_output_of_a_pipeline_of_flat_faces(self, faces):
+        pipe = make().set_params(pixels__flatten=True).set_output(transform="pandas")
+        pipe.fit(faces.data, faces.target)
+        assert pipe["cnn"].image_shape_ == (16, 16)
+        assert pipe.predict(faces.data[:3]).shape == (3,)
+        frame = pipe["pixels"].transform(faces.data[:3])
+        assert frame.columns[0] == "pixel0_0"
 
     def test_cached_augmenter_still_draws_afresh(self, faces, tmp_path):
         seen = []

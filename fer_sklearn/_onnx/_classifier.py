@@ -79,6 +79,23 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         ]
         return np.concatenate(parts)
 
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,), or ndarray of int of shape \
+(n_samples, height, width)
+            Pixel strings, or grey levels from 0 to 255.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Columns follow `classes_`; minus infinity where a probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
     def predict(self, X):
         """Most probable class of each face.
 
