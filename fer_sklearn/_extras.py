@@ -1,5 +1,6 @@
 """Optional dependencies, imported at use."""
 
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 
@@ -35,4 +36,27 @@ def require(module: str, *, extra: str) -> ModuleType:
         raise MissingExtraError(
             f"This needs {error.name}, which is not installed. Install it with: "
             f"pip install 'fer-sklearn[{extra}]'"
+        ) from error
+
+
+@contextmanager
+def torch_needed():
+    """Say how to install torch if an import in this context does not find it.
+
+    Machines that only predict with ONNX do without torch, so its absence is no fault
+    of the installation.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch, or skorch, is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in {"torch", "skorch"}:
+            raise
+        raise MissingExtraError(
+            f"This needs {error.name}, which is not installed. Install it with: "
+            f"pip install {error.name}. Without it, ONNX models predict: see load_onnx."
         ) from error

@@ -127,6 +127,45 @@ def test_imports_before_networks_bring_no_torch(module):
     assert not TORCH & set(run_python(code).split())
 
 
+WITHOUT_TORCH = """
+import sys
+
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NoTorch())
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from fer_sklearn import make_fer_pipeline",
+        "from fer_sklearn import load_pretrained",
+        "from fer_sklearn import load_model; load_model('emotions.fer')",
+    ],
+)
+def test_a_missing_torch_is_named_with_the_cure(code):
+    code = f"try: {code}\nexcept ImportError as error: print(repr(error))"
+    out = run_python(WITHOUT_TORCH + code)
+    assert out.startswith("MissingExtraError")
+    assert "Install it with: pip install torch." in out
+
+
+def test_command_without_torch():
+    code = "from fer_sklearn.cli import main; sys.exit(main(['train']))"
+    found = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH + code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert found.returncode == 1
+    assert "error: This needs torch, which is not installed." in found.stderr
+
+
 def test_public_names_are_there_and_sorted():
     assert sorted(fer_sklearn.__all__) == fer_sklearn.__all__
     for name in fer_sklearn.__all__:

@@ -1,5 +1,6 @@
 """Models as files that run no code when they are opened."""
 
+from .._extras import torch_needed
 from .._model_file import open_model_file, write_model_file
 
 __all__ = ["load_model", "read_model_metadata", "save_model"]
@@ -84,6 +85,8 @@ def load_model(path, *, network=None):
     ModelFileError
         If the file is not a model file, damaged, of a newer format, or of another
         network than the given one.
+    MissingExtraError
+        If torch is not installed.
 
     Warns
     -----
@@ -106,7 +109,8 @@ def load_model(path, *, network=None):
     fer_sklearn.exceptions.ModelFileError: emotions.txt cannot be opened: No such file \
 or directory.
     """
-    from ._loading import build_model
+    with torch_needed():
+        from ._loading import build_model
 
     with open_model_file(path) as file:
         return build_model(file, network)

@@ -37,10 +37,12 @@ def main(argv=None):
 
 
 def _run(args):
+    from .._extras import torch_needed
     from ._parser import command_module
 
     try:
-        status = command_module(args.command).run(args)
+        with torch_needed():
+            status = command_module(args.command).run(args)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
