@@ -6,9 +6,40 @@ from types import ModuleType
 
 from .exceptions import MissingExtraError
 
+# What each extra of pyproject.toml installs. Named in errors instead of the extra:
+# pip can install these by name wherever this package itself came from.
+REQUIREMENTS = {
+    "plots": ["matplotlib>=3.8.4"],
+    "photos": ["opencv-python-headless>=4.9,<5"],
+    "serve": [
+        "fastapi>=0.115",
+        "prometheus-client>=0.20",
+        "python-multipart>=0.0.18",
+        "uvicorn>=0.30",
+    ],
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
+    "distributed": ["dask>=2024.8", "distributed>=2024.8", "pyarrow>=15"],
+}
+
+
+def install_command(extra: str) -> str:
+    """Give the command that installs what an extra needs.
+
+    Parameters
+    ----------
+    extra : str
+        Name of the extra, such as ``"plots"``.
+
+    Returns
+    -------
+    str
+    """
+    # Double quotes, which every shell takes: < and > would redirect.
+    return " ".join(["pip install", *(f'"{name}"' for name in REQUIREMENTS[extra])])
+
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import an optional module, or say which extra brings it.
+    """Import an optional module, or say how to install it.
 
     Parameters
     ----------
@@ -35,7 +66,7 @@ def require(module: str, *, extra: str) -> ModuleType:
             raise
         raise MissingExtraError(
             f"This needs {error.name}, which is not installed. Install it with: "
-            f"pip install 'fer-sklearn[{extra}]'"
+            f"{install_command(extra)}"
         ) from error
 
 

@@ -35,4 +35,4 @@ class ModelFileError(FERError):
 
 
 class MissingExtraError(FERError, ImportError):
-    """An optional dependency is missing; the message names the extra to install."""
+    """An optional dependency is missing; the message says how to install it."""

@@ -227,6 +227,25 @@ def test_constraints_pin_every_requirement():
             assert requirement.specifier.contains(pins[name]), text
 
 
+def test_errors_name_the_packages_of_each_extra():
+    from fer_sklearn._extras import REQUIREMENTS
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    optional = set(extras) - {"all", "tests", "docs", "dev"}
+    assert {name: extras[name] for name in optional} == REQUIREMENTS
+
+
+def test_no_text_names_a_package_that_is_not_on_pypi():
+    texts = [*PACKAGE.rglob("*.py"), *(ROOT / "docs").rglob("*.rst")]
+    texts += [ROOT / "README.md", *(ROOT / "examples").rglob("*.py")]
+    for path in texts:
+        found = re.search(
+            r"pip install[^&\n]*fer-sklearn", path.read_text(encoding="utf-8")
+        )
+        assert found is None, f"{path}: {found[0]}"
+
+
 def test_ci_takes_its_test_command_from_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^python3 -m venv .*pytest.*$", readme, re.M)

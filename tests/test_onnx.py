@@ -280,5 +280,5 @@ def test_the_extra_is_named(pipe, path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     for call in (lambda: load_onnx(path), lambda: to_onnx(pipe, path)):
-        with pytest.raises(MissingExtraError, match=r"fer-sklearn\[onnx\]"):
+        with pytest.raises(MissingExtraError, match=r'install "onnx.*onnxruntime'):
             call()

@@ -40,7 +40,7 @@ def parse_metadata(path, data: bytes, format_number: int) -> dict:
     if number > format_number:
         raise ModelFileError(
             f"{path} has format {number}; this version of fer_sklearn reads formats "
-            f"up to {format_number}. Install a newer one: pip install -U fer-sklearn"
+            f"up to {format_number}. Open it with a newer version."
         )
     check_metadata(path, metadata)
     return metadata

@@ -18,7 +18,7 @@ def to_onnx(model, path, *, int8=False, calibration=None, evaluation=None):
     and gives float32 of shape (batch, n_classes) as ``"probabilities"``.
     Normalisation, the mirrored second look and the temperature are inside; classes,
     their names and the size of a face stand in its metadata. It is compared with
-    `model` before it is written. Needs ``pip install 'fer-sklearn[onnx]'``.
+    `model` before it is written. Needs onnx and onnxruntime.
 
     Parameters
     ----------

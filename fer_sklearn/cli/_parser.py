@@ -5,6 +5,7 @@ import re
 from importlib import import_module
 
 from .. import __version__
+from .._extras import install_command
 
 _MAIN = """\
 examples:
@@ -52,13 +53,14 @@ examples:
   fer-sklearn evaluate model.fer test_faces/ --json > metrics.json
 """
 
-_PREDICT = """\
+_PREDICT = f"""\
 Write the emotion and the probabilities of each face as csv. An input is a csv
 with a pixels column, a photo, a video, or a folder that is searched for photos.
 
-In photos and videos faces are searched for (pip install 'fer-sklearn[photos]'),
-and the columns x, y, width, height say where they are; a picture as small as a
-face is taken as one. The column row counts the rows of a csv, the faces of a
+In photos and videos faces are searched for, which needs OpenCV:
+  {install_command("photos")}
+The columns x, y, width, height say where they are. A picture as small as a face
+is taken as one. The column row counts the rows of a csv, the faces of a
 photo or the frames of a video, from 0.
 
 A file that cannot be read is reported, and the others are done.
@@ -72,10 +74,12 @@ examples:
   fer-sklearn predict --model runs/today test.csv | head
 """
 
-_SERVE = """\
+_SERVE = f"""\
 A page at the address shows the emotions of a photo or of the camera; programs
-send pictures to /predict, and /openapi.json says how. Needs the extra [serve];
-with the extra [photos], faces are searched for in the pictures.
+send pictures to /predict, and /openapi.json says how. It needs these packages,
+and OpenCV to search for faces in photos:
+  {install_command("serve")}
+  {install_command("photos")}
 
 Without a token everybody who reaches the address can use it. The environment
 variable FER_SKLEARN_TOKEN sets one without showing it in the list of processes.

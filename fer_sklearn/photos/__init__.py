@@ -1,8 +1,7 @@
 """Faces out of photographs and videos, and emotions into annotated copies.
 
-Needs OpenCV for the detector and for videos: ``pip install 'fer-sklearn[photos]'``.
-Nothing is written and nothing leaves the machine. A detector of your own needs no
-OpenCV:
+The detector and videos need OpenCV (``opencv-python-headless``). Nothing
+is written and nothing leaves the machine. A detector of your own needs no OpenCV:
 
 >>> from fer_sklearn.photos import FaceCropper, make_photo
 >>> cropper = FaceCropper(detector=lambda image: [[170, 80, 140, 140]])

@@ -3,7 +3,7 @@
 Each class keeps the numbers behind its picture as attributes, is built by a
 ``from_*`` method, and draws in ``plot(ax=None)``. Axes that you hand in are drawn on;
 without any, a new figure of about 800 pixels' width is made. matplotlib is imported
-when something is drawn: ``pip install 'fer-sklearn[plots]'``.
+when something is drawn.
 
 Where scikit-learn has the display already, a function here sets it up for emotions:
 `plot_confusion_matrix`, `plot_calibration` and `plot_calibration_by_class` return

@@ -7,7 +7,7 @@ no model from a request, writes nothing to disk and logs no pictures.
 
 from .._extras import require
 
-# Said before the modules below import them, so that the message names the extra.
+# Before the modules below import them, so that the message says how to install them.
 for _module in (
     "fastapi",
     "uvicorn",

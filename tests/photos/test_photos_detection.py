@@ -81,7 +81,7 @@ def test_min_face_size_is_checked(size):
 
 def test_without_opencv_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtraError, match=r"fer-sklearn\[photos\]"):
+    with pytest.raises(MissingExtraError, match=r'pip install "opencv-python-headless'):
         detect_faces(BLACK)
 
 

@@ -83,5 +83,5 @@ def test_every_is_checked(every):
 
 def test_without_opencv_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
-    with pytest.raises(MissingExtraError, match=r"fer-sklearn\[photos\]"):
+    with pytest.raises(MissingExtraError, match=r'pip install "opencv-python-headless'):
         read_video(tmp_path)
