@@ -57,7 +57,7 @@ _PREDICT = f"""\
 Write the emotion and the probabilities of each face as csv. An input is a csv
 with a pixels column, a photo, a video, or a folder that is searched for photos.
 
-In photos and videos faces are searched for, which needs OpenCV:
+In photos and videos faces are searched for, which needs OpenCV (or --cropped):
   {install_command("photos")}
 The columns x, y, width, height say where they are. A picture as small as a face
 is taken as one. The column row counts the rows of a csv, the faces of a
@@ -77,7 +77,7 @@ examples:
 _SERVE = f"""\
 A page at the address shows the emotions of a photo or of the camera; programs
 send pictures to /predict, and /openapi.json says how. It needs these packages,
-and OpenCV to search for faces in photos:
+and OpenCV to search for faces in photos (or --no-detection):
   {install_command("serve")}
   {install_command("photos")}
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from .. import photos
 from .._files import write_atomically
 from ..datasets import class_names
-from ..exceptions import FERError
+from ..exceptions import FERError, MissingExtraError
 from ._models import image_shape
 from ._sources import Reader, has_pictures
 
@@ -67,6 +67,8 @@ class Prediction:
         for path in files:
             try:
                 yield from self.reader.read(path)
+            except MissingExtraError:
+                raise  # the next picture would need it as well
             except (FERError, OSError) as error:
                 self.report(path, error)
             bar.update()

@@ -1,6 +1,5 @@
 """The faces in what people hand to ``predict``, some at a time."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +112,8 @@ class Reader:
 
         Raises
         ------
+        MissingExtraError
+            If faces have to be searched for, and OpenCV is not installed.
         FERError, OSError
             If the file cannot be read.
         """
@@ -146,11 +147,8 @@ class Reader:
         try:
             crops = self._cropper.crop([picture])
         except MissingExtraError as error:
-            warnings.warn(
-                f"Each picture is taken as one face, none is searched for. {error}",
-                stacklevel=2,
-            )
-            self._cropper.set_params(cropped=True)
-            crops = self._cropper.crop([picture])
+            raise MissingExtraError(
+                f"{path}: {error}. With --cropped, each picture is taken as one face."
+            ) from error
         kept = picture if self.keep_pictures else None
         return Source(path, range(len(crops)), crops.images, crops.boxes, kept)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from .._shipped_models import open_pretrained, weights_folder
+from ..exceptions import MissingExtraError
 from ._models import DEFAULT, model_file, open_model, use_threads
 from .inspect import last_validation_accuracy
 
@@ -35,15 +36,20 @@ def run(args):
         use_threads(args.threads)
         name = args.model or DEFAULT
         card, class_names = describe(name)
-        app = create_app(
-            open_model(name),
-            token=token,
-            limits=limits,
-            detect=None if args.no_detection else "auto",
-            name=Path(name).resolve().name,
-            card=card,
-            class_names=class_names,
-        )
+        try:
+            app = create_app(
+                open_model(name),
+                token=token,
+                limits=limits,
+                detect=None if args.no_detection else "auto",
+                name=Path(name).resolve().name,
+                card=card,
+                class_names=class_names,
+            )
+        except MissingExtraError as error:
+            raise MissingExtraError(
+                f"{error}. With --no-detection, each picture is taken as one face."
+            ) from error
         _greet(args.host, listener.getsockname()[1], token, args.quiet)
         run(app, listener, limits=limits, access_log=not args.quiet)
     return 0

@@ -50,8 +50,8 @@ def create_app(
     limits : Limits, default=None
         Sizes, numbers and times that a request may have. None takes the defaults.
     detect : "auto", None or callable, default="auto"
-        How faces are found in pictures: ``"auto"`` by `fer_sklearn.photos` where its
-        extra is installed, None not at all (a picture is a face), or a callable as
+        How faces are found in pictures: ``"auto"`` by `fer_sklearn.photos`, which
+        needs OpenCV, None not at all (a picture is a face), or a callable as
         :func:`fer_sklearn.photos.detect_faces` takes it.
     name : str, default=None
         What the model is called in ``GET /model`` and on the page; None takes its
@@ -73,6 +73,8 @@ def create_app(
     ------
     FERError
         If the model is not fitted or gives no probabilities, or the token is empty.
+    MissingExtraError
+        If `detect` is "auto" and OpenCV is not installed.
 
     Notes
     -----
@@ -86,7 +88,8 @@ def create_app(
     >>> from fer_sklearn import make_faces
     >>> from fer_sklearn.serving import create_app
     >>> faces = make_faces(14, random_state=0)
-    >>> app = create_app(DummyClassifier().fit(faces.data, faces.target))
+    >>> model = DummyClassifier().fit(faces.data, faces.target)
+    >>> app = create_app(model, detect=None)
     >>> sorted(app.openapi()["paths"])
     ['/health', '/metrics', '/model', '/predict']
     """

@@ -1,20 +1,16 @@
 """From a picture as it was sent to the faces in it."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from io import BytesIO
 
 import numpy as np
 
+from .._extras import require
 from ..datasets._image_files import open_image
 from ..exceptions import FERError, ImageFileError
 from ..photos import FaceCropper
 from ._problems import Refusal
 
-_NOT_INSTALLED = (
-    "Faces are not searched for, since this server lacks fer-sklearn[photos]: the "
-    "middle of the picture was taken as one face."
-)
 _NOT_WANTED = (
     "Faces are not searched for on this server: the middle of the picture was taken as "
     "one face."
@@ -60,6 +56,8 @@ class PictureReader:
     ------
     FERError
         If `detect` is something else, or faces are not square.
+    MissingExtraError
+        If `detect` is "auto" and OpenCV is not installed.
     """
 
     def __init__(self, image_shape, detect, max_pixels):
@@ -76,10 +74,10 @@ class PictureReader:
         self._size = height
         self._max_pixels = max_pixels
         self._detector = detect if callable(detect) else None
-        self._note = _NOT_WANTED if detect is None else _NOT_INSTALLED
-        self.detects_faces = callable(detect) or (
-            detect == "auto" and find_spec("cv2") is not None
-        )
+        self.detects_faces = detect is not None
+        if detect == "auto":
+            # Before the first photograph, which would be refused.
+            require("cv2", extra="photos")
 
     def read(self, upload, index, cropped):
         """Open one picture.
@@ -128,7 +126,7 @@ class PictureReader:
 
     def _explain(self, boxes):
         if not self.detects_faces:
-            return self._note
+            return _NOT_WANTED
         if not boxes:
             return _NOBODY
         return _WHOLE if boxes == [None] else None

@@ -2,7 +2,6 @@ import csv
 import io
 import os
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -156,19 +155,25 @@ def test_photos_give_faces_with_boxes_and_annotated_copies(run, capsys, tmp_path
         assert copy.tobytes() != original.tobytes()
 
 
-def test_without_opencv_a_picture_is_a_face_and_it_says_so(
-    run, capsys, tmp_path, monkeypatch
-):
+def test_without_opencv_a_photo_needs_cropped(run, capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     files = [_photo(tmp_path / name, 2) for name in ("a.png", "b.png")]
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")  # in tests warnings are errors
-        assert main(["predict", str(run), *files]) == 0
-    out, err = capsys.readouterr()
-    assert len(_read(out, HEADER + BOX)) == 2
+    out = tmp_path / "out.csv"
+    assert main(["predict", str(run), *files, "-o", str(out)]) == 1
+    err = capsys.readouterr().err
     assert err.count("\n") == 1
-    assert "Each picture is taken as one face" in err
-    assert "pip install 'fer-sklearn[photos]'" in err
+    assert f"{files[0]}: This needs cv2" in err
+    assert 'pip install "opencv-python-headless' in err
+    assert "With --cropped, each picture is taken as one face." in err
+    assert not out.exists()
+    assert main(["predict", str(run), *files, "--cropped"]) == 0
+    assert len(_read(capsys.readouterr().out)) == 2
+
+
+def test_without_opencv_small_pictures_are_faces(run, folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert main(["predict", str(run), str(folder)]) == 0
+    assert len(_read(capsys.readouterr().out, HEADER + BOX)) == 3
 
 
 def test_videos_frame_by_frame(run, capsys, tmp_path):

@@ -41,6 +41,7 @@ def protected(app):
 
 
 def test_defaults(started, capsys):
+    pytest.importorskip("cv2", reason="needs the extra [photos]")
     assert main(["serve", "--port", "0"]) == 0
     ((app, (host, port), options),) = started
     assert host == "127.0.0.1"
@@ -64,14 +65,28 @@ def test_options(started, capsys):
 
 def test_token_from_the_environment(started, monkeypatch):
     monkeypatch.setenv("FER_SKLEARN_TOKEN", "x")
-    assert main(["serve", "--port", "0"]) == 0
+    assert main(["serve", "--port", "0", "--no-detection"]) == 0
     assert protected(started[0][0])
 
 
 def test_open_to_everybody_is_warned_of(started, capsys):
-    assert main(["serve", "--host", "0.0.0.0", "--port", "0"]) == 0
+    assert main(["serve", "--host", "0.0.0.0", "--port", "0", "--no-detection"]) == 0
     assert "everybody who reaches 0.0.0.0 can use" in capsys.readouterr().err
-    assert main(["serve", "--host", "0.0.0.0", "--port", "0", "--token", "x"]) == 0
+    assert (
+        main(
+            [
+                "serve",
+                "--host",
+                "0.0.0.0",
+                "--port",
+                "0",
+                "--token",
+                "x",
+                "--no-detection",
+            ]
+        )
+        == 0
+    )
     assert "everybody" not in capsys.readouterr().err
 
 
@@ -100,7 +115,7 @@ def test_port_is_checked(port, capsys):
 
 
 def test_empty_token_is_an_error(started, capsys):
-    assert main(["serve", "--port", "0", "--token", ""]) == 1
+    assert main(["serve", "--port", "0", "--no-detection", "--token", ""]) == 1
     assert "The token is empty" in capsys.readouterr().err
 
 
@@ -181,3 +196,13 @@ def test_command_serves_until_ctrl_c(monkeypatch, pipe, pictures, capsys):
     thread.join(20)
     assert len(probabilities(answers[0])) == 1
     assert "stopped by Ctrl-C" in capsys.readouterr().err
+
+
+def test_without_opencv_the_service_needs_no_detection(started, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert main(["serve", "--port", "0"]) == 1
+    assert started == []
+    err = capsys.readouterr().err
+    assert 'pip install "opencv-python-headless' in err
+    assert "With --no-detection, each picture is taken as one face." in err
+    assert main(["serve", "--port", "0", "--no-detection"]) == 0

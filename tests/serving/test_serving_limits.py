@@ -253,7 +253,7 @@ def test_upload_without_token_is_not_read(guarded):
 
 def test_empty_token_is_refused(pipe):
     with pytest.raises(FERError, match="The token is empty"):
-        create_app(pipe, token=" ")
+        create_app(pipe, token=" ", detect=None)
 
 
 def test_bind_names_what_is_wrong():

@@ -1,13 +1,14 @@
 """Faces searched for in photographs: boxes, notes, and what is a face already."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from serving_helpers import encode, probabilities, send, serving
 
-from fer_sklearn.exceptions import FERError
+from fer_sklearn.exceptions import FERError, MissingExtraError
 from fer_sklearn.photos import FaceCropper, make_photo
 from fer_sklearn.serving import create_app
 
@@ -85,14 +86,11 @@ def test_boxes_lie_in_the_upright_picture(client_that_finds):
     assert len(picture["faces"]) == 1
 
 
-def test_without_the_extra_the_answer_says_so(pipe, pictures, monkeypatch):
-    find = "fer_sklearn.serving._pictures.find_spec"
-    monkeypatch.setattr(find, lambda name: None)
-    with serving(pipe) as client:
-        assert not client.get("/model").json()["detects_faces"]
-        (picture,) = send(client, encode(pictures[0])).json()["pictures"]
-    assert "lacks fer-sklearn[photos]" in picture["note"]
-    assert len(picture["faces"]) == 1
+def test_without_opencv_detection_is_refused_at_the_start(pipe, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "opencv-python-headless'):
+        create_app(pipe)
+    create_app(pipe, detect=None)
 
 
 def test_detect_is_checked(pipe):
