@@ -1,5 +1,7 @@
 """annotate: a copy of a photograph with boxes, emotions and bars."""
 
+from itertools import product
+
 import numpy as np
 
 from ..exceptions import FERError
@@ -22,8 +24,9 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True):
     """Draw what was found into a copy of a photograph.
 
     Each face gets a box in the colour of its emotion, the emotion with its
-    probability, and, beside the box, a bar for the probability of each emotion. What
-    would reach over the border of the photograph is moved inside.
+    probability, and, next to the face, a bar for the probability of each emotion. The
+    bars cover neither a face nor each other: where there is no room for those of all
+    faces, none are drawn.
 
     Parameters
     ----------
@@ -36,7 +39,7 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True):
     classes : sequence of length n_classes
         Name of the emotion of each column.
     bars : bool, default=True
-        Whether the bars are drawn; without them the photograph stays freer.
+        Whether the bars are drawn, if there is room for them.
 
     Returns
     -------
@@ -64,17 +67,15 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True):
     from PIL import ImageDraw
 
     boxes, probabilities = _check(boxes, probabilities, classes)
+    names = [str(name) for name in classes]
     image = open_photo(photo).convert("RGB").copy()
     draw = ImageDraw.Draw(image, "RGBA")
-    # Letters that can be read in photographs of any size.
-    font = _font(max(11, round(max(image.size) / 50)))
-    labels = [
-        _draw_face(draw, image.size, box, row, classes, font)
-        for box, row in zip(boxes, probabilities, strict=True)
-    ]
-    if bars:
-        taken = np.vstack([boxes, as_boxes(labels)])
-        _draw_panels(draw, image.size, boxes, probabilities, classes, font, taken)
+    faces = list(zip(boxes, probabilities, strict=True))
+    labels = [_draw_face(draw, image.size, box, row, names) for box, row in faces]
+    if bars and faces:
+        font, panels = _place_panels(image.size, boxes, as_boxes(labels), names)
+        for panel, (_, row) in zip(panels, faces, strict=False):
+            _draw_panel(draw, panel, row, names, font)
     return image
 
 
@@ -94,20 +95,31 @@ def _check(boxes, probabilities, classes):
     return boxes, probabilities
 
 
-def _font(size):
+def _fonts(size):
+    """Fonts for a photograph of `size`, the largest first.
+
+    The largest is easy to read when the whole photograph is seen at once, the
+    smallest can still be read.
+    """
     from PIL import ImageFont
 
-    return ImageFont.load_default(size)
+    largest = max(11, round(max(size) / 50))
+    heights = [max(9, round(largest * share)) for share in (1, 0.75, 0.5)]
+    return [ImageFont.load_default(height) for height in heights]
 
 
-def _draw_face(draw, size, box, row, classes, font):
+def _draw_face(draw, size, box, row, names):
     """Draw a box and its label; give the place of the label."""
     x, y, width, height = box.tolist()
     best = int(row.argmax())
     colour = _COLOURS[best % len(_COLOURS)]
     line = max(2, round(max(size) / 300))
     draw.rectangle((x, y, x + width - 1, y + height - 1), outline=colour, width=line)
-    text = f"{classes[best]} {100 * row[best]:.0f} %"
+    text = f"{names[best]} {100 * row[best]:.0f} %"
+    # Hardly wider than the box, or it would reach over the next face.
+    fonts = _fonts(size)
+    fitting = (font for font in fonts if _text_size(font, text)[0] <= 1.1 * width)
+    font = next(fitting, fonts[-1])
     text_width, text_height = _text_size(font, text)
     pad = max(2, text_height // 4)
     left = _keep_inside(x, text_width + 2 * pad, size[0])
@@ -118,54 +130,94 @@ def _draw_face(draw, size, box, row, classes, font):
     return label
 
 
-def _draw_panels(draw, size, boxes, probabilities, classes, font, taken):
-    """Draw the bars of each face where they hide least of the other faces."""
-    names = [str(name) for name in classes]
-    step = round(1.4 * _text_size(font, "Ag")[1])
-    names_width = max(_text_size(font, name)[0] for name in names)
-    pad = step // 3
-    panel = names_width + 4 * step + 3 * pad, len(names) * step + 2 * pad
-    for box, row in zip(boxes, probabilities, strict=True):
-        place = _place(box, panel, size, taken, 2 * step)
-        taken = np.vstack([taken, place])
-        left, top, width, height = place.tolist()
-        draw.rectangle((left, top, left + width, top + height), fill=(0, 0, 0, 160))
-        _draw_bars(draw, left + pad, top + pad, row, names, names_width + pad, font)
+def _place_panels(size, boxes, labels, names):
+    """Find room for the bars of all faces, in the largest font that has it.
+
+    Returns
+    -------
+    font : PIL.ImageFont.FreeTypeFont or None
+    panels : list of tuple of int
+        x, y, width, height for each face; empty if there is no room.
+    """
+    # A head with its label is larger than the box of its face; where that leaves no
+    # room, box and label alone stay free.
+    for margin, font in product((0.15, 0), _fonts(size)):
+        edge = np.ceil(margin * boxes[:, 2:]).astype(np.int64)
+        start = np.minimum(boxes[:, :2] - edge, labels[:, :2])
+        end = np.maximum(
+            boxes[:, :2] + boxes[:, 2:] + edge, labels[:, :2] + labels[:, 2:]
+        )
+        heads = taken = np.hstack([start, end - start])
+        panel, panels = _panel_size(font, names), []
+        for head in heads:
+            place = _free_place(head, panel, size, taken)
+            if place is None:
+                break
+            panels.append(place)
+            taken = np.vstack([taken, place])
+        else:
+            return font, panels
+    return None, []
 
 
-def _place(box, panel, size, taken, label):
-    """Right, left, below or above a box, where least is covered that is taken."""
-    x, y, width, height = box.tolist()
-    corners = [
-        (x + width + 4, y),
-        (x - panel[0] - 4, y),
-        (x, y + height + 4),
-        (x, y - panel[1] - label),
-    ]
-    places = np.array(
-        [
-            (
-                _keep_inside(left, panel[0], size[0]),
-                _keep_inside(top, panel[1], size[1]),
-            )
-            for left, top in corners
-        ]
-    )
-    places = np.hstack([places, np.tile(panel, (len(places), 1))])
-    covered = [shared_areas(place, taken).sum() for place in places]
-    return places[int(np.argmin(covered))]
+def _panel_size(font, names):
+    step = _step(font)
+    return _names_width(font, names) + 4 * step + step // 3, len(names) * step + step
 
 
-def _draw_bars(draw, left, top, row, names, names_width, font):
-    step = round(1.4 * _text_size(font, "Ag")[1])
+def _free_place(head, panel, size, taken):
+    """Place a panel right, left, above or below a head where it covers nothing."""
+    if panel[0] >= size[0] or panel[1] >= size[1]:
+        return None
+    x, y, width, height = head.tolist()
+    gap = 4
+    across = _alignments(x, width, panel[0])
+    down = _alignments(y, height, panel[1])
+    corners = [(x + width + gap, top) for top in down]
+    corners += [(x - panel[0] - gap, top) for top in down]
+    corners += [(left, y - panel[1] - gap) for left in across]
+    corners += [(left, y + height + gap) for left in across]
+    for left, top in corners:
+        left = _keep_inside(left, panel[0], size[0])
+        top = _keep_inside(top, panel[1], size[1])
+        place = np.array([left, top, *panel])
+        if not shared_areas(place, taken).any():
+            return tuple(place.tolist())
+    return None
+
+
+def _alignments(start, length, panel):
+    """Aligned with one end of a head, its middle or its other end."""
+    return start, start + (length - panel) // 2, start + length - panel
+
+
+def _draw_panel(draw, panel, row, names, font):
+    """Draw the probability of each emotion, with an edge in the box's colour."""
+    left, top, width, height = panel
+    colour = _COLOURS[int(row.argmax()) % len(_COLOURS)]
+    draw.rectangle((left, top, left + width, top + height), fill=(0, 0, 0, 160))
+    draw.line((left, top, left + width, top), fill=colour, width=2)
+    step = _step(font)
+    start, thickness = left + _names_width(font, names), step // 3
     for place, (name, value) in enumerate(zip(names, row, strict=True)):
-        middle = top + (place + 0.5) * step
-        draw.text((left, middle), name, fill="white", font=font, anchor="lm")
-        start, thickness = left + names_width, step // 3
+        middle = top + (place + 1) * step
+        draw.text(
+            (left + step // 3, middle), name, fill="white", font=font, anchor="lm"
+        )
         draw.rectangle(
             (start, middle - thickness, start + value * 4 * step, middle + thickness),
             fill=_COLOURS[place % len(_COLOURS)],
         )
+
+
+def _step(font):
+    """Distance of two lines of text, by which everything in a panel is measured."""
+    return round(1.25 * _text_size(font, "Ag")[1])
+
+
+def _names_width(font, names):
+    """Width of the column of names, with its padding."""
+    return max(_text_size(font, name)[0] for name in names) + 2 * (_step(font) // 3)
 
 
 def _text_size(font, text):

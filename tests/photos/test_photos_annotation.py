@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from fer_sklearn.datasets import EMOTIONS
 from fer_sklearn.exceptions import FERError
-from fer_sklearn.photos import annotate
-from fer_sklearn.photos._annotation import _place
+from fer_sklearn.photos import annotate, make_photo
+from fer_sklearn.photos._annotation import _draw_face, _place_panels
+from fer_sklearn.photos._boxes import shared_areas
 
 HALF = np.full((1, 7), 1 / 7)
 
@@ -34,8 +35,10 @@ def test_the_copy_shows_the_box(photo):
 def test_bars_are_as_long_as_the_probabilities(photo):
     row = np.array([[0.1, 0.9]])
     copy = np.asarray(annotate(photo, [[10, 80, 100, 100]], row, ["sad", "happy"]))
-    panel = copy[80:200, 115:].reshape(-1, 3)
-    sad, happy = ((panel == colour).all(axis=1).sum() for colour in _bar_colours())
+    panel = copy[:, 115:]
+    lengths = [(panel == colour).all(axis=2).sum(axis=1) for colour in _bar_colours()]
+    # The median, as the edge of the panel has the colour of the emotion.
+    sad, happy = (np.median(length[length > 0]) for length in lengths)
     assert 6 < happy / sad < 12
 
 
@@ -61,10 +64,51 @@ def test_what_reaches_over_the_border_is_moved_inside(photo, corner):
     assert drawn.sum() > 8000
 
 
-def test_bars_do_not_hide_the_next_face():
-    boxes = np.array([[10, 10, 100, 100], [114, 10, 100, 100]])
-    place = _place(boxes[0], (90, 80), (400, 300), boxes, 20)
-    assert place.tolist() == [10, 114, 90, 80]
+def _side_by_side(*counts, image_shape=(360, 480)):
+    """Photographs of some faces each, as one picture, with boxes as detected."""
+    made = [
+        make_photo(n, image_shape=image_shape, random_state=n, return_boxes=True)
+        for n in counts
+    ]
+    places = []
+    for index, (_, boxes) in enumerate(made):
+        x, y, side = boxes[:, 0] + index * image_shape[1], boxes[:, 1], boxes[:, 2]
+        inner = side * 3 // 4
+        places += np.stack([x + side // 8, y + side // 8, inner, inner], 1).tolist()
+    return np.hstack([photo for photo, _ in made]), np.array(places)
+
+
+def _bars_of(photo, boxes):
+    """Where the copy with bars differs from that without."""
+    y_prob = np.tile(HALF, (len(boxes), 1))
+    copies = (annotate(photo, boxes, y_prob, EMOTIONS, bars=b) for b in (True, False))
+    return changed(*map(np.asarray, copies))
+
+
+@pytest.mark.parametrize("counts", [(1,), (2,), (3, 3)])
+def test_bars_hide_neither_faces_nor_each_other(counts):
+    photo, boxes = _side_by_side(*counts)
+    bars = _bars_of(photo, boxes)
+    assert not any(bars[y : y + h, x : x + w].any() for x, y, w, h in boxes)
+    _, panels = _place_panels(photo.shape[1::-1], boxes, boxes, list(EMOTIONS))
+    assert len(panels) == len(boxes)
+    for index, panel in enumerate(panels[1:], start=1):
+        assert not shared_areas(np.array(panel), np.array(panels[:index])).any()
+
+
+def test_without_room_for_all_bars_there_are_none():
+    photo, boxes = _side_by_side(6, 6, image_shape=(120, 480))
+    assert not _bars_of(photo, boxes).any()
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+def test_labels_are_hardly_wider_than_their_boxes(scale):
+    image = Image.new("RGB", (480 * scale, 300 * scale))
+    for width in (70, 90, 150):
+        box = np.array([10, 50, width, width]) * scale
+        draw = ImageDraw.Draw(image, "RGBA")
+        label = _draw_face(draw, image.size, box, np.eye(7)[5], list(EMOTIONS))
+        assert label[2] <= 1.2 * box[2]
 
 
 def test_a_tiny_photo(photo):
