@@ -193,6 +193,20 @@ class TestSchedule:
         assert clf.history_["valid_accuracy"].tolist() == [pytest.approx(kept)]
         assert clf.predict(images[:2]).shape == (2,)
 
+    @pytest.mark.parametrize("max_time", range(20, 32))
+    def test_history_ends_with_the_weights_that_are_kept(
+        self, images, faces, monkeypatch, max_time
+    ):
+        """An epoch that the time cuts short is validated and recorded."""
+        clock = SimpleNamespace(monotonic=itertools.count().__next__)
+        monkeypatch.setattr("fer_sklearn._training._schedule.time", clock)
+        clf = tiny(max_time=max_time, batch_size=8)
+        val = {"X_val": images[:70], "y_val": faces.target[:70]}
+        clf.fit(images, faces.target, **val)
+        last = clf.history_.iloc[-1]
+        assert last["valid_accuracy"] == pytest.approx(clf.score(*val.values()))
+        assert last["train_loss"] > 0
+
     def test_progress_is_shared_by_resumed_parts(self):
         schedule = Schedule("cosine", lr=1.0, max_epochs=1, max_time=100)
         schedule.started_, schedule.elapsed_ = math.inf, 0

@@ -87,7 +87,7 @@ class FaceNet(NeuralNetClassifier):
         return losses.mean()
 
     def stop(self, reason: str) -> None:
-        """End the training as soon as every callback has been notified."""
+        """End the training: no further batch, then validation as in any epoch."""
         self.stop_reason = self.stop_reason or reason
 
     def notify(self, method_name, **cb_kwargs):
@@ -103,27 +103,29 @@ class FaceNet(NeuralNetClassifier):
                 if not _raised_by_skorch(error):
                     raise
                 self.stop("callback")
-        # Once the batches have ended early, the epoch is still validated and recorded.
-        if self.stop_reason and (
-            method_name == "on_epoch_end" or cb_kwargs.get("training")
-        ):
+        if self.stop_reason and method_name == "on_epoch_end":
             raise StopTraining
 
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Run the batches of an epoch; a callback may end a training among them."""
-        try:
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
-        except StopTraining:
-            n_done = len(self.history[-1, "batches"])
-            self.history.record(prefix + "_batch_count", n_done)
+    def run_single_epoch(self, iterator, training, *args, **kwargs):
+        """Run an epoch; one that is cut short is validated and recorded like others."""
+        if training:
+            iterator = self._until_stopped(iterator)
+        super().run_single_epoch(iterator, training, *args, **kwargs)
+
+    def _until_stopped(self, batches):
+        for n_done, batch in enumerate(batches, start=1):
+            yield batch
+            if not self.stop_reason:
+                continue
             if self.stop_reason == "max_time" and len(self.history) == 1:
                 warnings.warn(
-                    f"max_time ended the training after {n_done} of {len(iterator)} "
+                    f"max_time ended the training after {n_done} of {len(batches)} "
                     "batches of its first epoch. Give it more time, or train on fewer "
                     "faces or with a smaller network.",
                     ConvergenceWarning,
                     stacklevel=2,
                 )
+            return
 
     def _autocast(self):
         return torch.autocast(

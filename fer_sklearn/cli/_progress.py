@@ -32,7 +32,6 @@ class Progress(Callback):
         self.stream_ = self.stream or sys.stderr
         self.start_ = time.monotonic()
         self.first_ = None
-        self.told_ = len(net.history)
         self.bar_ = None
         if self.stream_.isatty():
             self.bar_ = tqdm(
@@ -64,38 +63,29 @@ class Progress(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """Leave a line about the epoch."""
-        self._tell(net)
-
-    def on_train_end(self, net, **kwargs):
-        """Take the bar away; tell of an epoch that ended the training."""
-        if self.bar_ is not None:
-            self.bar_.close()
-            self.bar_ = None
-        if len(net.history) > self.told_ and "dur" in net.history[-1]:
-            self._tell(net)
-
-    def _tell(self, net):
-        self.told_ = len(net.history)
-        line = f"{self._epoch(self.told_)}  {describe_epoch(net.history[-1])}"
+        done = len(net.history)
+        line = f"{self._epoch(done)}  {describe_epoch(net.history[-1])}"
         if self.bar_ is not None:
             self.bar_.write(line, file=self.stream_)
         else:
-            left = self._seconds_left(net.training_progress)
+            left = self._seconds_left(done, net.training_progress)
             if left is not None:
                 line += f"  {tqdm.format_interval(left)} left"
             print(line, file=self.stream_, flush=True)
+
+    def on_train_end(self, net, **kwargs):
+        """Take the bar away."""
+        if self.bar_ is not None:
+            self.bar_.close()
+            self.bar_ = None
 
     def _epoch(self, number):
         if self.max_epochs is None:
             return f"epoch {number}"
         return f"epoch {number:>{len(str(self.max_epochs))}}/{self.max_epochs}"
 
-    def _seconds_left(self, progress):
-        if (
-            self.first_ is None
-            or progress <= self.first_
-            or self.told_ == self.max_epochs
-        ):
+    def _seconds_left(self, done, progress):
+        if self.first_ is None or progress <= self.first_ or done == self.max_epochs:
             return None
         spent = time.monotonic() - self.start_
         return spent / (progress - self.first_) * (1 - progress)

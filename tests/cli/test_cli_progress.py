@@ -69,17 +69,6 @@ def test_a_training_that_goes_on_starts_where_it_was():
     assert "epoch 3/4  50%|" in stream.getvalue()
 
 
-def test_an_epoch_that_ended_the_training_is_told_once():
-    # Early stopping ends the epoch before this callback hears of it.
-    stream = io.StringIO()
-    progress = Progress(9, stream)
-    net = SimpleNamespace(history=[], training_progress=0.5)
-    progress.on_train_begin(net)
-    net.history.append(ROW)
-    progress.on_train_end(net)
-    assert stream.getvalue().count(LINE) == 1
-
-
 def test_an_epoch_without_validation_data_has_no_such_columns():
     stream = io.StringIO()
     progress = Progress(9, stream)
