@@ -224,6 +224,74 @@ def test_split_by_own_groups(images, faces):
     assert len(X_train) + len(X_test) == 210
 
 
+@pytest.mark.parametrize("stratify", [True, False])
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("largest", [10, 120, 140])
+def test_split_counts_faces_not_groups(faces, largest, seed, stratify):
+    """One person with up to three quarters of the faces, and many with one or two."""
+    persons = np.r_[np.zeros(largest), 1 + np.arange(210 - largest) // 2]
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(faces.target)
+    rows = np.arange(210)
+    *_, persons_train, persons_test, train, test = train_test_split_faces(
+        rows, y, persons, rows, groups=persons, stratify=stratify, random_state=seed
+    )
+    assert not set(persons_train) & set(persons_test)
+    assert len(test) == pytest.approx(0.25 * 210, abs=3)
+    if stratify:
+        assert len(np.unique(y[train])) == len(np.unique(y[test])) == 7
+    if stratify and largest == 10:
+        # Each emotion has 30 faces, a quarter of which is 7 or 8.
+        assert np.bincount(y[test]).min() >= 6
+        assert np.bincount(y[test]).max() <= 9
+
+
+def test_split_of_groups_with_several_emotions(faces):
+    """The first face of a group does not speak for the others."""
+    y = np.zeros(80, dtype=int)
+    y[1::10] = 1  # eight faces, the second of each group of ten
+    rows, groups = np.arange(80), np.arange(80) // 10
+    for seed in range(5):
+        *_, train, test = train_test_split_faces(
+            rows, y, groups=groups, random_state=seed
+        )
+        assert (np.bincount(y[train]).tolist(), len(test)) == ([54, 6], 20)
+
+
+def test_split_has_every_emotion_on_both_sides():
+    y = np.r_[np.zeros(96), np.ones(4)].astype(int)
+    groups = np.r_[np.arange(96), 96, 96, 97, 97]  # 10 % of class 1 is less than a face
+    for seed in range(5):
+        *_, y_train, y_test = train_test_split_faces(
+            np.arange(100), y, groups=groups, test_size=0.1, random_state=seed
+        )
+        assert np.bincount(y_train).tolist()[1] == np.bincount(y_test)[1] == 2
+
+
+@pytest.mark.parametrize("n_faces", [1, 8])
+def test_split_of_a_class_in_one_group(n_faces):
+    y = np.array(["happy"] * 20 + ["sad"] * n_faces)
+    groups = np.r_[np.arange(20), np.full(n_faces, 20)]
+    what = {1: "There is only one face of class sad", 8: "The 8 faces of class sad are"}
+    with pytest.raises(FERError, match=f"{what[n_faces]}.*stratify=False"):
+        train_test_split_faces(np.arange(20 + n_faces), y, groups=groups)
+    split = train_test_split_faces(
+        np.arange(20 + n_faces), y, groups=groups, stratify=False
+    )
+    assert len(split[0]) + len(split[1]) == 20 + n_faces
+
+
+def test_split_is_random(images, faces):
+    """Every face is tested on in some split."""
+    tested = set()
+    for seed in range(40):
+        *_, test = train_test_split_faces(
+            images, faces.target, np.arange(210), random_state=seed
+        )
+        tested |= set(test.tolist())
+    assert len(tested) == 210
+
+
 def test_split_with_mirrored_and_near_copies(images, faces):
     near = np.clip(images.astype(int) + 3, 0, 255).astype(np.uint8)[:, :, ::-1]
     X, y = np.concatenate([images, near]), np.tile(faces.target, 2)
@@ -244,7 +312,13 @@ def test_split_of_lists(images, faces):
         ({"test_size": 420}, "between 1 and 419 faces, or a share between 0 and 1"),
         ({"test_size": 0}, "between 1 and 419 faces"),
         ({"test_size": 1.5}, "test_size"),
+        ({"test_size": 5}, r"one side would have fewer faces than .* classes \(7\)"),
         ({"groups": [1, 2]}, "inconsistent numbers of samples"),
+        ({"groups": np.zeros(420)}, "The 60 faces of class 0 are all in one group"),
+        (
+            {"groups": np.zeros(420), "stratify": False},
+            "All 420 faces are in one group",
+        ),
     ],
 )
 def test_bad_split(doubled, options, message):
