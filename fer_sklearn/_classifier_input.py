@@ -4,6 +4,7 @@ import math
 import numbers
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -17,6 +18,7 @@ from skorch.callbacks import Callback, InputShapeSetter, LRScheduler
 
 from ._augmented_images import AugmentedImages
 from ._image_ops import square_or_row
+from ._pixels import grey_level_cure
 from .exceptions import FERError
 
 
@@ -52,7 +54,9 @@ def check_faces(clf, X, y="no_validation", *, reset=False, name="X"):
 
 def _as_array(X, name):
     """Make arrays of lists; name the cure for what people hand in by mistake."""
-    if isinstance(X, list | tuple):
+    # Data frames keep the names of their columns, which scikit-learn compares.
+    is_frame = hasattr(X, "iloc") or hasattr(X, "__dataframe__")
+    if not (is_frame or isinstance(X, np.ndarray) or issparse(X)):
         try:
             X = np.asarray(X)
         except ValueError as error:
@@ -63,13 +67,20 @@ def _as_array(X, name):
     shape = getattr(X, "shape", ())
     if len(shape) == 4:
         raise FERError(
-            f"{name} has shape {tuple(shape)}, expected (n_samples, height, width): "
-            "grey levels without an axis for channels. Take it out, as in X[..., 0]."
+            f"{name} has shape {tuple(shape)}, expected (n_samples, height, width). "
+            + grey_level_cure(shape)
         )
-    if len(shape) == 1 and any(isinstance(x, str) for x in getattr(X, "values", X)[:1]):
+    first = next(iter(X), None) if len(shape) == 1 else None
+    if isinstance(first, str | bytes):
         raise FERError(
             f"{name} is a column of strings, expected faces as arrays. Read them with "
             "PixelStringTransformer, or use make_fer_pipeline, which begins with it."
+        )
+    if isinstance(first, list | tuple | np.ndarray):
+        raise FERError(
+            f"{name} is a column whose rows are of type {type(first).__name__}, "
+            "expected one array of all faces: np.array(list(X)).reshape(-1, 48, 48) "
+            "for faces of 48x48 pixels."
         )
     return X
 

@@ -318,11 +318,22 @@ def _column_of_array(X):
             f"X is a 3-D array of {X.dtype}; faces that are read already must be whole "
             "numbers from 0 to 255. Scale and round them, then use .astype('uint8')."
         )
+    cure = "Rows of grey levels become pictures with X.reshape(-1, height, width)."
+    if X.ndim == 4:
+        cure = grey_level_cure(X.shape)
     raise PixelStringError(
         f"X has shape {X.shape}, expected a 1-D sequence of pixel strings or whole "
-        "numbers of shape (n_samples, height, width). Rows of grey levels become "
-        "pictures with X.reshape(-1, height, width)."
+        f"numbers of shape (n_samples, height, width). {cure}"
     )
+
+
+def grey_level_cure(shape):
+    """Say how an array with an axis for channels becomes one of grey levels."""
+    if shape[1] == 1:
+        return "Take out the axis for channels: X[:, 0]."
+    if shape[-1] == 1:
+        return "Take out the axis for channels: X[..., 0]."
+    return "Convert colours to grey first."
 
 
 def _check_levels(X, image_shape):
@@ -419,7 +430,7 @@ def _read_row(text, row, image_shape):
     if not isinstance(text, str):
         raise PixelStringError(
             f"Row {row} of X is {_shown(text)} of type {type(text).__name__}, expected "
-            "a string of grey levels. Drop or fill missing rows first."
+            f"a string of grey levels. {_string_cure(text, image_shape)}"
         )
     words = text.split()
     bad = next((word for word in words if not _is_level(word)), None)
@@ -436,6 +447,21 @@ def _read_row(text, row, image_shape):
             "image_shape=(height, width)."
         )
     return [int(word.lstrip("0") or "0") for word in words]
+
+
+def _string_cure(value, image_shape):
+    """Say what to do with a row that is no string."""
+    if isinstance(value, bytes):
+        return "Decode the rows: [row.decode() for row in X]."
+    if isinstance(value, list | tuple | np.ndarray):
+        height, width = image_shape
+        return f"Make one array: np.array(list(X)).reshape(-1, {height}, {width})."
+    # Here, because it is slow to import and only needed for a message.
+    from pandas import isna
+
+    if isna(value):
+        return "Drop or fill missing rows first."
+    return "Check that X is the column of pixel strings."
 
 
 def _is_level(word):

@@ -4,6 +4,7 @@ import pickle
 import textwrap
 import threading
 import warnings
+from collections.abc import Sequence
 from copy import deepcopy
 from importlib.util import find_spec
 
@@ -25,7 +26,7 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
 )
 from skorch.callbacks import Checkpoint as SkorchCheckpoint
-from skorch.helper import SkorchDoctor
+from skorch.helper import SkorchDoctor, SliceDataset
 from tiny_network import TinyNet
 from torch import nn
 
@@ -41,6 +42,35 @@ def tiny(**params):
 @pytest.fixture(scope="module")
 def fitted(images, faces):
     return tiny().fit(images, faces.target)
+
+
+class OnDisk:
+    """A data set as of h5py: it has a shape and rows, but no methods of arrays."""
+
+    def __init__(self, array):
+        self._array, self.shape = array, array.shape
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, rows):
+        return self._array[rows]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._array, dtype=dtype)
+
+
+class HasOnlyRows(Sequence):
+    """A column as of the library datasets: faces one by one."""
+
+    def __init__(self, rows):
+        self._rows = rows.tolist()
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, row):
+        return self._rows[row]
 
 
 class InterruptAt(Callback):
@@ -113,6 +143,29 @@ class TestFaces:
     def test_channels_are_named(self, fitted, images):
         with pytest.raises(FERError, match=r"\(210, 16, 16, 1\).*X\[\.\.\., 0\]"):
             fitted.predict(images[..., None])
+        with pytest.raises(FERError, match=r"\(210, 1, 16, 16\).*X\[:, 0\]"):
+            fitted.predict(images[:, None])
+        with pytest.raises(FERError, match="Convert colours to grey"):
+            fitted.predict(np.stack([images] * 3, axis=3))
+
+    @pytest.mark.parametrize(
+        "form", [OnDisk, HasOnlyRows, lambda X: SliceDataset([(x,) for x in X])]
+    )
+    def test_array_likes(self, fitted, images, faces, form):
+        """What h5py, zarr, xarray, datasets, polars and skorch hold faces in."""
+        expected = fitted.predict_proba(images)
+        np.testing.assert_array_equal(fitted.predict_proba(form(images)), expected)
+        again = tiny().fit(form(images), form(faces.target))
+        np.testing.assert_array_equal(again.predict_proba(images), expected)
+
+    def test_columns_of_lists(self, fitted, images):
+        for rows in (images.reshape(210, -1).tolist(), list(images)):
+            with pytest.raises(FERError, match=r"rows are of type .*np\.array\(list"):
+                fitted.predict(pd.Series(rows))
+
+    def test_strings_on_disk(self, fitted):
+        with pytest.raises(FERError, match="column of strings"):
+            fitted.predict(OnDisk(np.array([b"1 2 3", b"4 5 6"], dtype=object)))
 
     def test_sizes_that_differ(self, faces):
         ragged = [np.zeros((4, 4)), np.zeros((4, 5))]

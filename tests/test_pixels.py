@@ -46,6 +46,8 @@ FORMS = {
     "grey levels as uint8": lambda rows: LEVELS.astype(np.uint8),
     "lists of grey levels": lambda rows: LEVELS.tolist(),
     "list of pictures": lambda rows: list(LEVELS),
+    "Index": pd.Index,
+    "Index of objects": lambda rows: pd.Index(rows, dtype=object),
 }
 
 
@@ -53,6 +55,15 @@ FORMS = {
 def test_reads_every_form_of_a_column(reader, form):
     faces = reader.fit_transform(FORMS[form](STRINGS))
     assert faces.dtype == np.uint8
+    np.testing.assert_array_equal(faces, LEVELS)
+
+
+def test_the_cure_for_a_column_of_lists(reader):
+    X = pd.Series(LEVELS.reshape(3, 6).tolist())
+    with pytest.raises(PixelStringError, match="Make one array: ") as error:
+        reader.transform(X)
+    cure = str(error.value).partition("Make one array: ")[2].rstrip(".")
+    faces = reader.transform(eval(cure, {"np": np, "X": X}))
     np.testing.assert_array_equal(faces, LEVELS)
 
 
@@ -105,9 +116,10 @@ def test_reads_harmless_blanks_and_zeros(reader, text):
         ("9" * 5000, r"has '9{36}\.\.\. as grey level 0"),
         (None, "Row 2 of X is None of type NoneType, expected a string"),
         (float("nan"), "Row 2 of X is nan of type float"),
-        (12, "Row 2 of X is 12 of type int"),
-        (b"1 2 3 4 5 6", "Row 2 of X is b'1 2 3 4 5 6' of type bytes"),
-        ([1, 2, 3, 4, 5, 6], "Row 2 of X is .* of type list"),
+        (pd.NA, "Row 2 of X is <NA> .* Drop or fill missing rows"),
+        (12, "Row 2 of X is 12 of type int.* Check that X is the column of pixel"),
+        (b"1 2 3 4 5 6", r"Row 2 of X is b'1 2 3 4 5 6' of type bytes.*row\.decode"),
+        ([1, 2, 3, 4, 5, 6], r"Row 2 of X is .* of type list.*reshape\(-1, 2, 3\)"),
     ],
 )
 @pytest.mark.parametrize("n_before", [0, 100])
@@ -136,6 +148,9 @@ def test_names_the_bad_row(reader, row, message, n_before):
         (LEVELS + 1, r"Row 1 of X has the grey level 256 at pixel \(1, 2\)"),
         (LEVELS - 1, r"Row 0 of X has the grey level -1 at pixel \(0, 0\)"),
         ([LEVELS[0], LEVELS[1][:1]], "list of pictures of different sizes"),
+        (LEVELS[:, None], r"shape \(3, 1, 2, 3\).*axis for channels: X\[:, 0\]"),
+        (LEVELS[..., None], r"shape \(3, 2, 3, 1\).*channels: X\[\.\.\., 0\]"),
+        (np.stack([LEVELS] * 3, axis=3), "Convert colours to grey first"),
         (np.array(3), r"X has shape \(\)"),
     ],
 )

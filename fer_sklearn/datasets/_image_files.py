@@ -125,7 +125,8 @@ def ready_image(image, name="the image", max_pixels=MAX_PIXELS):
     # Broken bytes lead Pillow's decoders into any exception there is.
     try:
         image.load()
-        return _to_8_bits(ImageOps.exif_transpose(image))
+        white = _white_level(image)  # turning a picture forgets its format
+        return _to_8_bits(ImageOps.exif_transpose(image), white)
     except Exception as error:
         raise _broken(name, error) from error
 
@@ -166,10 +167,18 @@ def _broken(name, error):
     )
 
 
-def _to_8_bits(image):
+def _white_level(image):
+    """Give the level that means white, if the image's form says it; else None."""
+    # A grey PNG or PGM of more than 8 bits comes as I;16, or as I in older Pillow.
+    deep = image.mode == "I" and image.format in ("PNG", "PPM")
+    return 65535 if deep or image.mode.startswith("I;16") else None
+
+
+def _to_8_bits(image, white):
     """Bring an image of any mode to mode L or RGB."""
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_deep_to_levels(np.array(image, dtype=np.float32)))
+        levels = _deep_to_levels(np.array(image, dtype=np.float32), white)
+        return Image.fromarray(levels)
     if image.mode == "LAB":
         return image.getchannel("L")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -181,12 +190,13 @@ def _to_8_bits(image):
     return image.convert("RGB")
 
 
-def _deep_to_levels(values):
+def _deep_to_levels(values, white):
     """Bring 16-bit, 32-bit and floating-point greys to 0 to 255; overwrites them."""
     np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    top = values.max()
-    # By habit floats end at 1 or 255, and integers of such depth at 65535.
-    white = next((end for end in (1, 255, 65535) if top <= end), top)
+    if white is None:
+        # By habit floats end at 1 or 255, and integers of such depth at 65535.
+        top = values.max()
+        white = next((end for end in (1, 255, 65535) if top <= end), top)
     # In place, as a picture of 64 million pixels takes 256 MB each time it is copied.
     values /= white
     np.clip(values, 0, 1, out=values)
@@ -214,4 +224,4 @@ def to_face(image, image_size):
     box = (left, top, left + side, top + side)
     size = (image_size, image_size)
     grey = image.convert("L")
-    return np.asarray(grey.resize(size, Image.Resampling.BICUBIC, box=box))
+    return np.array(grey.resize(size, Image.Resampling.BICUBIC, box=box))

@@ -53,7 +53,7 @@ def read_photo(photo):
     fer_sklearn.exceptions.FERError: The photo is an array of float64, expected \
 integers from 0 to 255. If its levels go from 0 to 1: (255 * photo).astype("uint8").
     """
-    return np.asarray(open_photo(photo).convert("RGB"))
+    return np.array(open_photo(photo).convert("RGB"))
 
 
 def open_photo(photo):

@@ -87,6 +87,23 @@ def test_sixteen_bits(face):
     np.testing.assert_array_equal(read.ravel()[1:], np.asarray(face).ravel()[1:])
 
 
+@pytest.mark.parametrize("format_", ["PNG", "TIFF", "PPM"])
+def test_dark_sixteen_bits_stay_dark(format_, face):
+    """16 bits are 0 to 65535 even where all levels of a picture are below 256."""
+    dark = Image.fromarray(np.asarray(face).astype(np.uint16))
+    read = read_face_image(encode(dark, format_), image_size=16)
+    assert read.max() <= 1
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    read = read_face_image(encode(dark, format_, exif=exif), image_size=16)
+    assert read.max() <= 1
+
+
+def test_the_result_can_be_written_to(face):
+    for image_size in (16, 8):
+        read_face_image(encode(face), image_size)[0, 0] = 7
+
+
 def test_floats_from_0_to_1_and_holes(face):
     values = np.asarray(face, dtype=np.float32) / 255
     values[0, :4] = np.nan, np.inf, -np.inf, 1
