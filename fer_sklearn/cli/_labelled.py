@@ -121,8 +121,6 @@ def _read_folder(path, image_shape):
     if bunch.usage is None:
         return _label(bunch.data, bunch, None)
     usage = [_PARTS.get(part.casefold(), part) for part in bunch.usage]
-    if "PublicTest" not in usage:  # train and test, the usual form
-        usage = ["PublicTest" if use == "PrivateTest" else use for use in usage]
     return _label(bunch.data, bunch, usage)
 
 

@@ -24,7 +24,9 @@ folder of images with one folder an emotion. Without DATA, faces are drawn.
 
 Where the file has a Usage column, Training is fitted and PublicTest is the
 validation data; PrivateTest is left alone, for one last `fer-sklearn evaluate`.
-Elsewhere a tenth of the faces is held out, equal faces on one side.
+A folder with the folders train, val and test is read in the same way. Where
+there is no validation data, a tenth of the training faces is held out, equal
+faces on one side. Test faces never play a part in training.
 
 RUN receives model.fer, config.json, history.csv, metrics.json and pictures.
 """
@@ -42,8 +44,8 @@ Ctrl-C ends training and keeps the best model so far; once more ends at once.
 
 _EVALUATE = """\
 Print precision and recall of each emotion, accuracy with its standard error,
-macro F1 and the calibration error. Without --usage, the PublicTest rows are
-scored where DATA has them, else all rows.
+macro F1 and the calibration error. Without --usage, the PublicTest rows (folder
+val) are scored where DATA has them, else PrivateTest (folder test), else all.
 """
 
 _EVALUATE_EXAMPLES = """\
@@ -260,7 +262,7 @@ def _add_evaluate(commands):
     add(
         "--usage",
         choices=["Training", "PublicTest", "PrivateTest", "all"],
-        help="rows to score, by the Usage column",
+        help="rows to score, by the Usage column; of a folder: train, val, test",
     )
     add(
         "--unseen-by",

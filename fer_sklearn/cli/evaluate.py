@@ -41,7 +41,9 @@ def run(args):
 def choose_rows(faces, usage, name):
     """Choose the rows to score and how to call them; see ``--usage``."""
     if usage is None:
-        usage = "PublicTest" if "PublicTest" in faces.uses() else "all"
+        usage = next(
+            (use for use in ("PublicTest", "PrivateTest") if use in faces.uses()), "all"
+        )
     if usage == "all":
         return faces, ""
     if usage not in faces.uses():

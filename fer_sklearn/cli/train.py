@@ -179,6 +179,12 @@ def read_data(config, pipe):
         return [faces[faces.usage == use] for use in ("Training", "PublicTest")]
     if "Training" in faces.uses():
         faces = faces[faces.usage == "Training"]
+    elif faces.uses() & {"PublicTest", "PrivateTest"}:
+        has = ", ".join(sorted(faces.uses()))
+        raise FERError(
+            f"{config['data']} has no Training faces; it has {has}, which are never "
+            "trained on. Give the csv or folder that has them."
+        )
     return _hold_out(faces, seed)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_sklearn import load_model, make_faces
+from fer_sklearn import EMOTIONS, load_model, make_faces
 from fer_sklearn.cli import main
 
 
@@ -28,6 +28,18 @@ def test_public_test_is_scored_unless_told_otherwise(run, faces_csv, accuracy, c
     for usage, rows in (("Training", slice(140)), ("all", slice(None))):
         metrics = _evaluate(capsys, run, faces_csv, "--usage", usage)
         assert metrics["accuracy"] == accuracy(rows)
+
+
+def test_the_folder_of_test_images_is_scored(run, faces, images, accuracy, capsys):
+    folder = run.parent / "folders"
+    for row in range(140):
+        part = "train" if row < 70 else "test"
+        place = folder / part / EMOTIONS[faces.target[row]]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[row]).save(place / f"{row}.png")
+    metrics = _evaluate(capsys, run, folder)
+    assert metrics["faces"] == 70
+    assert metrics["accuracy"] == accuracy(slice(70, 140))
 
 
 def test_model_file_and_run_folder_are_the_same(run, faces_csv, capsys):

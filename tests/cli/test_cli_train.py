@@ -17,6 +17,7 @@ from fer_sklearn.cli._parser import build_parser
 from fer_sklearn.cli._progress import Progress
 from fer_sklearn.cli._teachers import find_soft_targets
 from fer_sklearn.cli.train import build_pipeline, make_config, read_data
+from fer_sklearn.exceptions import FERError
 from fer_sklearn.model_selection import unseen_rows
 
 FILES = [
@@ -173,12 +174,39 @@ def test_without_usage_a_tenth_is_held_out_with_its_copies(faces, tmp_path):
     assert len(_read(tmp_path / "train.csv", seed=1)[1].images) != 0
 
 
+def _save_images(folder, faces, images, parts):
+    """Write faces as image files; `parts` says the part of each row."""
+    for row, part in parts.items():
+        place = folder / part / EMOTIONS[faces.target[row]]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[row]).save(place / f"{row}.png")
+
+
+@pytest.mark.parametrize("val", [True, False])
+def test_the_test_folder_is_left_alone(val, faces, images, tmp_path):
+    rows = range(210)
+    parts = {row: ("test", "train", "train")[row % 3] for row in rows}
+    if val:
+        parts.update(dict.fromkeys(rows[::15], "val"))
+    _save_images(tmp_path / "faces", faces, images, parts)
+    test = images[[row for row, part in parts.items() if part == "test"]]
+    train, valid = _read(tmp_path / "faces")
+    assert len(train) + len(valid) == 210 - len(test)
+    assert 14 <= len(valid) <= 20
+    assert unseen_rows(test, np.concatenate([train.images, valid.images])).all()
+
+
+def test_test_faces_alone_are_not_trained_on(faces, images, tmp_path):
+    _save_images(tmp_path / "faces", faces, images, dict.fromkeys(range(70), "test"))
+    with pytest.raises(FERError, match="has no Training faces; it has PrivateTest"):
+        _read(tmp_path / "faces")
+    train, valid = _read(tmp_path / "faces" / "test")  # said in so many words
+    assert len(train) + len(valid) == 70
+
+
 def test_folders_of_images_are_read_like_the_csv(faces, images, tmp_path):
-    for row in range(140, 210):
-        part = "test" if row >= 180 else "train"
-        folder = tmp_path / "faces" / part / EMOTIONS[faces.target[row]]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(images[row]).save(folder / f"{row}.png")
+    parts = {row: "val" if row >= 180 else "train" for row in range(140, 210)}
+    _save_images(tmp_path / "faces", faces, images, parts)
     train, valid = _read(tmp_path / "faces")
     assert (len(train), len(valid)) == (40, 30)
     order = np.argsort(faces.target[180:], kind="stable") + 180
