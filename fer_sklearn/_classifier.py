@@ -7,15 +7,49 @@ from copy import deepcopy
 
 import numpy as np
 import torch
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import _classifier_input as checks
-from . import _training
 from ._callback_support import CallbackSupportMixin, begin_fit_task, with_callbacks
 from ._shipped_models import open_pretrained
+from ._training.callbacks import (
+    FitTasks,
+    make_callbacks,
+)
+from ._training.checkpoint import (
+    continue_from,
+    draw_seed,
+    library_versions,
+    pack_net,
+    unpack_optimizer,
+    unpack_weights,
+    warn_of_other_versions,
+)
+from ._training.data import (
+    FaceDataset,
+    weights_of_classes,
+)
+from ._training.module import (
+    make_module,
+    make_normalizer,
+    seeded,
+    start_from,
+)
+from ._training.net import (
+    OPTIMIZERS,
+    history_frame,
+    make_net,
+    resolve_or_cpu,
+    restore_history,
+)
+from ._training.prediction import (
+    Predictor,
+    compute_logits,
+    fit_temperature,
+)
 from ._undo import undone_on_failure
 from .exceptions import FERError
 from .networks import GreyLevelNormalizer
@@ -203,7 +237,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "max_epochs": [Interval(numbers.Integral, 1, None, closed="left")],
         "max_time": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions(set(_training.OPTIMIZERS))],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "lr": [
             Interval(numbers.Real, 0, None, closed="neither"),
             StrOptions({"auto"}),
@@ -379,10 +413,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             train = self._dataset(faces, targets, weights, soft)
             valid = checks.check_validation_data(self, X_val, y_val)
             valid = valid and self._dataset(*valid)
-            seed = _training.draw_seed(self.random_state, self.checkpoint)
+            seed = draw_seed(self.random_state, self.checkpoint)
             if valid is None and self.early_stopping:
                 train, valid = train.split(*checks.hold_out(targets, self, seed))
-            tasks = context and _training.FitTasks(self, context, X, y)
+            tasks = context and FitTasks(self, context, X, y)
             module = None if warm else self._new_module(train.images, seed)
             self._train(module, train, valid, seed, tasks)
         self._after_interrupt()
@@ -427,7 +461,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if first:
                 self.classes_ = checks.check_classes(classes)
             targets = checks.encode(labels, self.classes_)
-            seed = _training.draw_seed(self.random_state)
+            seed = draw_seed(self.random_state)
             train = self._dataset(faces, targets, weights)
             module = self._new_module(train.images, seed) if first else None
             self._train(module, train, None, seed, single_epoch=True)
@@ -448,7 +482,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes), float32
             Rows sum to 1; columns follow `classes_`.
         """
-        return _training.softmax(self._scaled_logits(X))
+        return softmax(self._scaled_logits(X), axis=1)
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities of the classes.
@@ -488,13 +522,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     # -- training ------------------------------------------------------------------
 
     def _dataset(self, faces, targets, *more):
-        return _training.FaceDataset(
-            faces, targets, *more, image_shape=self.image_shape_
-        )
+        return FaceDataset(faces, targets, *more, image_shape=self.image_shape_)
 
     def _make_module(self, normalizer, seed):
         network, params = self._made_from
-        return _training.make_module(
+        return make_module(
             network,
             params=params,
             normalizer=normalizer,
@@ -506,18 +538,14 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _new_module(self, images, seed):
         # Kept apart from the parameters, which may be set anew after the fit.
         self._made_from = (self.network, self.network_params)
-        normalizer = _training.make_normalizer(
-            self.normalization, images, self.image_shape_
-        )
+        normalizer = make_normalizer(self.normalization, images, self.image_shape_)
         if self.pretrained is None:
             return self._make_module(normalizer, seed)
         with open_pretrained(self.pretrained) as file:
             if self.normalization == "auto":
                 normalizer = GreyLevelNormalizer(**file.metadata["normalization"])
             module = self._make_module(normalizer, seed)
-            _training.start_from(
-                module, file, network=self.network, classes=self.classes_
-            )
+            start_from(module, file, network=self.network, classes=self.classes_)
         return module
 
     def _train(self, module, train, valid, seed, tasks=None, *, single_epoch=False):
@@ -525,15 +553,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if previous is not None:
             # A copy: should the training fail, the fitted network is as it was.
             module = deepcopy(previous.module_)
-        train.weigh(
-            _training.weights_of_classes(
-                self.class_weight, self.classes_, train.targets
-            )
-        )
-        net = _training.make_net(
+        train.weigh(weights_of_classes(self.class_weight, self.classes_, train.targets))
+        net = make_net(
             self,
             module,
-            callbacks=_training.make_callbacks(
+            callbacks=make_callbacks(
                 self, train, valid, seed, single_epoch=single_epoch, tasks=tasks
             ),
             valid=valid,
@@ -542,10 +566,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
         if single_epoch:
             net.progressive_resizing = None  # an epoch alone has no early part
-        with _training.seeded(seed, torch.device(net.device)):
+        with seeded(seed, torch.device(net.device)):
             net.initialize()
             if previous is not None:
-                _training.go_on_from(net, previous)
+                continue_from(net, previous)
             if self.compile:
                 net.module_.network.compile()
             net.partial_fit(train)
@@ -557,16 +581,16 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _keep(self, net, valid):
         """Set the fitted attributes."""
         self.net_ = net
-        self.history_ = _training.history_frame(net.history)
+        self.history_ = history_frame(net.history)
         self.n_iter_ = len(self.history_)
         self.stop_reason_ = net.stop_reason
-        self._predictor = _training.Predictor(net.module_)
+        self._predictor = Predictor(net.module_)
         self.temperature_ = 1.0
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)
         elif valid is not None:
             logits = self._logits(valid.faces)
-            self.temperature_ = _training.fit_temperature(logits, valid.targets)
+            self.temperature_ = fit_temperature(logits, valid.targets)
 
     def _scaled_logits(self, X):
         check_is_fitted(self)
@@ -574,7 +598,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return logits / np.float32(self.temperature_)
 
     def _logits(self, faces):
-        return _training.compute_logits(
+        return compute_logits(
             self._predictor.module(),
             faces,
             device=torch.device(self.net_.device),
@@ -596,10 +620,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if "net_" in state:
             # Plain arrays on the CPU: they open without the GPU that trained them,
             # and hold neither training faces nor compiled code.
-            state["net_"] = _training.pack_net(
-                self.net_, keep_optimizer=self.warm_start
-            )
-            state["_versions"] = _training.library_versions()
+            state["net_"] = pack_net(self.net_, keep_optimizer=self.warm_start)
+            state["_versions"] = library_versions()
             # Rebuilt from `net_`: a DataFrame opens only with the pandas that wrote it.
             for name in ("_predictor", "history_"):
                 state.pop(name, None)
@@ -611,7 +633,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         versions = state.pop("_versions", {})
         super().__setstate__(state)
         if packed is not None:
-            _training.warn_of_other_versions(versions, "pickled classifier")
+            warn_of_other_versions(versions, "pickled classifier")
             self._unpack(packed)
 
     def _restore(self, fitted, packed):
@@ -625,10 +647,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _unpack(self, packed):
         """Rebuild the net from plain arrays."""
         module = self._make_module(GreyLevelNormalizer(**packed["normalizer"]), 0)
-        _training.unpack_weights(module, packed["weights"])
-        device = _training.resolve_or_cpu(self.device)
-        self.net_ = _training.make_net(self, module, device=device).initialize()
-        _training.unpack_optimizer(self.net_, packed)
-        _training.restore_history(self.net_, packed["history"])
-        self.history_ = _training.history_frame(self.net_.history)
-        self._predictor = _training.Predictor(self.net_.module_)
+        unpack_weights(module, packed["weights"])
+        device = resolve_or_cpu(self.device)
+        self.net_ = make_net(self, module, device=device).initialize()
+        unpack_optimizer(self.net_, packed)
+        restore_history(self.net_, packed["history"])
+        self.history_ = history_frame(self.net_.history)
+        self._predictor = Predictor(self.net_.module_)

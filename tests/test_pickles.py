@@ -20,7 +20,7 @@ from tiny_network import TinyNet
 from torch import nn
 
 from fer_sklearn import EMOTIONS, FERClassifier, make_faces, make_fer_pipeline
-from fer_sklearn._training import library_versions
+from fer_sklearn._training.checkpoint import library_versions
 
 TESTS = Path(__file__).parent
 

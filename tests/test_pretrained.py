@@ -95,9 +95,9 @@ def test_names_do_not_lead_out_of_the_folder(folder):
 
 
 def test_shipped_models_do_not_warn_of_other_versions(folder, monkeypatch):
-    from fer_sklearn._training import _packing
+    from fer_sklearn._training import checkpoint
 
-    monkeypatch.setattr(_packing, "version", lambda name: "99.0")
+    monkeypatch.setattr(checkpoint, "version", lambda name: "99.0")
     load_pretrained("tiny")
     with pytest.warns(UserWarning, match=r"here 99\.0"):
         load_model(folder / "tiny.fer")

@@ -16,7 +16,7 @@ from .._files import write_atomically
 from .._persistence._classes import class_names, pack_classes
 from .._persistence._steps import best_of, steps_of
 from .._pixels import PixelStringTransformer
-from .._training import library_versions
+from .._training.checkpoint import library_versions
 from ..exceptions import ModelFileError
 from ._classifier import INPUT, METADATA_KEY, OUTPUT, OnnxClassifier
 from ._quantization import quantize

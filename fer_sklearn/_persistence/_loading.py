@@ -8,7 +8,8 @@ from sklearn.pipeline import Pipeline
 
 from .._classifier import FERClassifier
 from .._model_file import unpack_value
-from .._training import network_specs, warn_of_other_versions
+from .._training.checkpoint import warn_of_other_versions
+from .._training.module import network_specs
 from ..exceptions import ModelFileError
 from ._classes import unpack_classes
 from ._steps import LEFT_BEHIND, PASSTHROUGH, TRANSFORMERS, steps_of

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._augmentation import RandomAffineAugmenter
 from .._classifier import FERClassifier
 from .._model_file import pack_value
-from .._training import library_versions, pack_net
+from .._training.checkpoint import library_versions, pack_net
 from ..exceptions import ModelFileError
 from ._classes import class_names, pack_classes
 from ._steps import LEFT_BEHIND, PASSTHROUGH, best_of, steps_of

@@ -6,7 +6,7 @@ import time
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
-from .._training._best_weights import BestWeights
+from .._training.callbacks import BestWeights
 
 
 class Progress(Callback):

@@ -10,7 +10,8 @@ import numpy as np
 from .. import __version__
 from .._persistence import save_model
 from .._pipeline import make_fer_pipeline, make_seed_pipeline
-from .._training import network_specs, resolve_device
+from .._training.module import network_specs
+from .._training.net import resolve_device
 from ..exceptions import FERError, MissingExtraError
 from ..model_selection import train_test_split_faces
 from ._labelled import draw_faces, emotion_names, read_faces

@@ -1,4 +1,4 @@
-"""Fast prediction with a fitted network."""
+"""Prediction with a fitted network."""
 
 from collections import Counter
 from copy import deepcopy
@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -66,7 +68,7 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
         for (name, first), (next_name, second) in pairwise(children):
             pair = _is_plain(first, nn.Conv2d) and _is_plain(second, nn.BatchNorm2d)
             pair = pair and second.running_mean is not None
-            # A layer that stands in two places must stay what it is.
+            # A layer that is used in two places cannot be folded.
             if pair and uses[id(first)] == uses[id(second)] == 1:
                 setattr(parent, name, fuse_conv_bn_eval(first, second))
                 setattr(parent, next_name, nn.Identity())
@@ -74,7 +76,7 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
 
 
 def _is_plain(layer, cls) -> bool:
-    # A parametrised layer has a class of its own; weight and spectral norm are hooks.
+    # A parametrised layer has its own class; weight and spectral norm are hooks.
     return type(layer) is cls and not (layer._forward_pre_hooks or layer._forward_hooks)
 
 
@@ -87,7 +89,7 @@ def compute_logits(
     batch_size: int = 256,
     flip: bool = False,
 ) -> np.ndarray:
-    """Logits of grey-level faces, in batches.
+    """Compute the logits of faces, batch by batch.
 
     Parameters
     ----------
@@ -117,3 +119,31 @@ def compute_logits(
             logits = (logits + module(batch.flip(-1)).float()) / 2
         parts.append(logits.cpu().numpy())
     return np.concatenate(parts)
+
+
+def fit_temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+    """Find the temperature, between 0.05 and 20, of the least log loss.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_samples, n_classes)
+        Logits of held-out faces.
+    targets : ndarray of shape (n_samples,)
+        Their class indices.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Guo et al., "On Calibration of Modern Neural Networks", 2017.
+    """
+    rows = np.arange(len(targets))
+
+    def log_loss(log_temperature):
+        scaled = logits.astype(np.float64) / np.exp(log_temperature)
+        return -log_softmax(scaled, axis=1)[rows, targets].mean()
+
+    bounds = (np.log(0.05), np.log(20))
+    return float(np.exp(minimize_scalar(log_loss, bounds=bounds, method="bounded").x))

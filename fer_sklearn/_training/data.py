@@ -14,21 +14,21 @@ from ..exceptions import FERError
 class FaceDataset(Dataset):
     """Faces, targets and weights, gathered batch by batch.
 
-    Grey levels keep their dtype (uint8 as a rule) until the network's own
-    normalisation. Augmented images are drawn for the current `epoch`, merely mirrored
-    if it is `clean`; the draw depends on seed, epoch and row alone, so that batch
-    size, order and workers change nothing.
+    Grey levels keep their dtype (mostly uint8) until the module normalises them.
+    Augmented images are sampled for the current `epoch`, and only mirrored if it is
+    `clean`. A sample depends on seed, epoch and row alone, so that batch size, order
+    and workers change nothing.
 
     Parameters
     ----------
     faces : ndarray of shape (n_samples, height, width) or AugmentedImages
-        The faces, or a view that draws them.
+        The faces, or a view that samples augmented ones.
     targets : ndarray of shape (n_samples,), int64
         Class indices.
     weights : ndarray of shape (n_samples,), float32, optional
         Weight of each sample in the loss.
     soft_targets : ndarray of shape (n_samples, n_classes), float32, optional
-        Share of each class in each sample, handed out instead of `targets`.
+        Share of each class in each sample, used instead of `targets`.
     image_shape : tuple of int
         Height and width, for a view of flat pictures.
     """
@@ -48,7 +48,7 @@ class FaceDataset(Dataset):
         return getattr(self.faces, "images", self.faces)
 
     def split(self, kept, held_out):
-        """Part into two: rows to train on, and rows, never augmented, to validate."""
+        """Split into rows to train on and rows, never augmented, to validate on."""
         rows = [self.faces, self.targets, self.weights, self.soft_targets]
         train = [None if part is None else part[kept] for part in rows]
         valid = [self.images[held_out], self.targets[held_out]]
@@ -79,7 +79,7 @@ class FaceDataset(Dataset):
             self.weights = (self.weights / mean).astype(np.float32)
 
     def fingerprint(self) -> str:
-        """Tell this data from other data: a checksum of all that it holds."""
+        """Identify the data by a checksum of all of it."""
         checksum = 0
         for part in (self.images, self.targets, self.weights, self.soft_targets):
             if part is not None:
@@ -100,11 +100,11 @@ class FaceDataset(Dataset):
         """Gather one batch: ``(faces, targets)``, with weights if there are any."""
         indices = np.asarray(indices)
         faces = torch.from_numpy(np.ascontiguousarray(self._gather(indices)))
-        handed_out = self.targets if self.soft_targets is None else self.soft_targets
-        targets = torch.from_numpy(handed_out[indices])
+        chosen = self.targets if self.soft_targets is None else self.soft_targets
+        targets = torch.from_numpy(chosen[indices])
         if self.weights is None:
             return faces, targets
-        # A dictionary is how skorch carries weights beside the inputs.
+        # skorch passes weights next to the inputs in a dictionary.
         weights = torch.from_numpy(self.weights[indices])
         return {"faces": faces, "sample_weight": weights}, targets
 
@@ -121,11 +121,11 @@ def collate(batch):
 
 
 def weights_of_classes(class_weight, classes, targets) -> dict | None:
-    """Give the weight of each class index among the targets, or None for no weights."""
+    """Compute the weight of each class index among the targets; None without any."""
     if class_weight is None:
         return None
     present = np.unique(targets)
-    # Only "balanced" looks at what is there; a dictionary is held against all classes.
+    # "balanced" depends on the classes that occur; a dictionary may name all classes.
     known = present if class_weight == "balanced" else np.arange(len(classes))
     weights = compute_class_weight(
         class_weight, classes=classes[known], y=classes[targets]

@@ -4,24 +4,43 @@ import dis
 import warnings
 from traceback import walk_tb
 
+import numpy as np
+import pandas as pd
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring, PrintLog
 from skorch.dataset import unpack_data
+from skorch.helper import predefined_split
 from skorch.utils import to_tensor
+from torch import nn
 from torch.distributions import Beta
 from torch.nn import functional
+
+from .data import collate
+
+OPTIMIZERS = {
+    "sgd": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+}
+# What lr="auto" stands for.
+DEFAULT_LR = {"sgd": 0.1, "adam": 1e-3, "adamw": 1e-3}
+
+
+class StopTraining(Exception):
+    """Leaves the training loop; `stop_reason` of the net says why."""
+
 
 METRICS = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
 
 
 class FaceNet(NeuralNetClassifier):
-    """A skorch classifier net with mixup, mixed precision and small pictures first.
+    """A skorch net with mixup, mixed precision and progressive resizing.
 
     Its module is a `Sequential` of ``normalize`` and ``network``: it takes grey
-    levels as they are and gives logits. Metrics are recorded a batch at a time, so
-    that no epoch needs a second pass.
+    levels as they are and gives logits. Metrics are recorded batch by batch, so that
+    no epoch needs a second pass.
 
     Parameters
     ----------
@@ -32,7 +51,8 @@ class FaceNet(NeuralNetClassifier):
     precision : {"float32", "bfloat16"}, default="float32"
         Precision of the products in training.
     progressive_resizing : tuple of (int, float) or None, default=None
-        Size in pixels, and until which progress pictures are brought to it.
+        Size in pixels of the longer side, and the share of the training, from its
+        start, that faces are shrunk to it.
     """
 
     def __init__(
@@ -62,7 +82,7 @@ class FaceNet(NeuralNetClassifier):
         return [("epoch_timer", EpochTimer()), *scorings, ("print_log", PrintLog())]
 
     def initialize_optimizer(self, triggered_directly=None):
-        """Leave weight decay off biases and batch normalisation."""
+        """Apply no weight decay to biases and batch normalisation."""
         params = [p for p in self.module_.parameters() if p.requires_grad]
         groups = [
             {"params": [p for p in params if p.ndim > 1]},
@@ -192,13 +212,13 @@ class FaceNet(NeuralNetClassifier):
         self.history.record_batch(name, correct.item())
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
-        """Train on; say in `stop_reason` what ended it."""
+        """Continue the training; `stop_reason` says what ended it."""
         if not self.initialized_:
             self.initialize()
         self.stop_reason = None
         self.notify("on_train_begin", X=X, y=y)
         try:
-            # The checkpoint of a training that had ended brings back its reason.
+            # The checkpoint of a training that has ended restores the reason.
             if self.stop_reason is None:
                 schedule = dict(self.callbacks_).get("fer_schedule")
                 epochs = schedule.epochs_left(self) if schedule else self.max_epochs
@@ -217,10 +237,6 @@ class FaceNet(NeuralNetClassifier):
         return self
 
 
-class StopTraining(Exception):
-    """Leaves the training loop; `stop_reason` of the net says why."""
-
-
 def _raised_by_skorch(error: KeyboardInterrupt) -> bool:
     """Tell the stop of a callback of skorch from Ctrl-C while one is running.
 
@@ -235,7 +251,130 @@ def _raised_by_skorch(error: KeyboardInterrupt) -> bool:
 
 
 def _pick(inputs, rows):
-    """Weights, if there are any, of other rows of a batch."""
+    """Sample weights, if there are any, of the partners in mixup."""
     if not isinstance(inputs, dict):
         return inputs
     return {"sample_weight": inputs["sample_weight"].to(rows.device)[rows]}
+
+
+def make_net(
+    clf, module, *, callbacks=(), valid=None, drop_last=False, device=None
+) -> FaceNet:
+    """Build the skorch net of a classifier around a module."""
+    optimizer, options = OPTIMIZERS[clf.optimizer]
+    return FaceNet(
+        module.to(memory_format=torch.channels_last),
+        nn.CrossEntropyLoss,
+        criterion__label_smoothing=clf.label_smoothing,
+        criterion__reduction="none",
+        optimizer=optimizer,
+        optimizer__weight_decay=clf.weight_decay,
+        **{f"optimizer__{name}": value for name, value in options.items()},
+        lr=resolve_lr(clf),
+        batch_size=clf.batch_size,
+        max_epochs=clf.max_epochs,
+        train_split=None if valid is None else predefined_split(valid),
+        iterator_train__shuffle=True,
+        iterator_train__drop_last=drop_last,
+        iterator_train__num_workers=clf.num_workers,
+        iterator_train__collate_fn=collate,
+        iterator_valid__collate_fn=collate,
+        mixup_alpha=clf.mixup_alpha,
+        precision=clf.precision,
+        progressive_resizing=clf.progressive_resizing,
+        callbacks=list(callbacks),
+        classes=np.arange(len(clf.classes_)),
+        device=str(device or resolve_device(clf.device)),
+        verbose=int(clf.verbose),
+    )
+
+
+def resolve_lr(clf) -> float:
+    """Give the peak of the learning rate; a tenth keeps what a model has learnt."""
+    if clf.lr != "auto":
+        return clf.lr
+    return DEFAULT_LR[clf.optimizer] / (1 if clf.pretrained is None else 10)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn ``"auto"`` or a PyTorch device name into a device that is there.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` takes the first GPU if there is one, else the CPU.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or no such device is available.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} "
+            "Use device='auto' or 'cpu'."
+        ) from error
+    return resolved
+
+
+def resolve_or_cpu(device: str) -> torch.device:
+    """Resolve a device; where it is missing, warn and take the CPU.
+
+    For fitted classifiers that are opened on another machine.
+    """
+    try:
+        return resolve_device(device)
+    except ValueError:
+        warnings.warn(
+            f"This classifier was made for device={device!r}, which is not here; it "
+            "predicts on the CPU. To train it here, set device='auto'.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return torch.device("cpu")
+
+
+COLUMNS = {
+    "epoch": "epoch",
+    "train_loss": "train_loss",
+    "train_accuracy": "train_accuracy",
+    "valid_loss": "valid_loss",
+    "valid_accuracy": "valid_accuracy",
+    "lr": "lr",
+    "dur": "duration",
+}
+
+
+def plain_history(history) -> list[dict]:
+    """Rows of a skorch history, without batches, as Python numbers."""
+    return [
+        {
+            name: value.item() if hasattr(value, "item") else value
+            for name, value in row.items()
+            if name != "batches"
+        }
+        for row in history
+    ]
+
+
+def restore_history(net, rows: list[dict]) -> None:
+    """Fill the history of a new net with plain rows."""
+    for row in rows:
+        net.history.new_epoch()
+        for name, value in row.items():
+            net.history.record(name, value)
+
+
+def history_frame(history) -> pd.DataFrame:
+    """Make a table of one row per epoch, under the names that users know."""
+    frame = pd.DataFrame(plain_history(history), columns=list(COLUMNS))
+    return frame.rename(columns=COLUMNS)
