@@ -1,12 +1,17 @@
-"""Searches on several processes and threads: the same results, and an end on Ctrl-C."""
+"""Several processes and threads: the same results, no hang, and an end on Ctrl-C."""
 
+import json
 import os
+import pickle
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.request import urlopen
 
 import joblib
 import numpy as np
@@ -142,6 +147,128 @@ if __name__ == "__main__":
         pipe.set_params(cnn__num_workers=2).fit(faces.data, faces.target)
     print(pipe["cnn"].n_iter_)
 """
+
+
+POOL = """
+import json, pickle
+from multiprocessing import get_context
+import torch
+
+def probabilities(faces):
+    return torch.get_num_threads(), model.predict_proba(faces).tolist()
+
+def n_epochs(faces):
+    return model.fit(faces, [0, 1] * (len(faces) // 2))["cnn"].n_iter_
+
+if __name__ == "__main__":
+    model = pickle.load(open("model.pkl", "rb"))
+    faces = pickle.load(open("faces.pkl", "rb"))
+    assert torch.get_num_threads() == 2
+    with get_context("fork").Pool(2) as pool:
+        answers = pool.map_async(probabilities, [faces] * 4, chunksize=1).get(60)
+    model.predict(faces)
+    with get_context("fork").Pool(2) as pool:
+        answers += pool.map_async(probabilities, [faces] * 2, chunksize=1).get(60)
+        assert pool.map_async(n_epochs, [faces[:64]]).get(60) == [1]
+    assert torch.get_num_threads() == 2
+    print(json.dumps(answers))
+"""
+
+PRELOADED = """
+import json, os, pickle
+import torch
+
+model = pickle.load(open("model.pkl", "rb"))
+faces = pickle.load(open("faces.pkl", "rb"))
+parent = os.getpid()
+
+def app(environ, start_response):
+    assert os.getpid() != parent
+    start_response("200 OK", [("Content-Type", "application/json")])
+    answer = torch.get_num_threads(), model.predict_proba(faces).tolist()
+    return [json.dumps(answer).encode()]
+"""
+
+
+@pytest.fixture(scope="module")
+def expected(deployed, faces):
+    return deployed.predict_proba(faces.data)
+
+
+@pytest.fixture(scope="module")
+def deployed(faces):
+    # Large enough for torch to share the work out among threads at loading.
+    pipe = make(network="compact", max_epochs=1)
+    return pipe.fit(faces.data[:70], faces.target[:70])
+
+
+@pytest.fixture(scope="module")
+def place(deployed, faces, tmp_path_factory):
+    """A folder with a pickled model in it, some faces, and programs."""
+    folder = tmp_path_factory.mktemp("deployed")
+    (folder / "model.pkl").write_bytes(pickle.dumps(deployed))
+    (folder / "faces.pkl").write_bytes(pickle.dumps(faces.data.tolist()))
+    (folder / "pool.py").write_text(POOL)
+    (folder / "preloaded.py").write_text(PRELOADED)
+    return folder
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+class TestFork:
+    """A forked process has none of the threads that torch had, and waits for them."""
+
+    @pytest.fixture
+    def start(self, place):
+        """Start Python in that folder, and see that nothing of it is left."""
+        started = []
+
+        def start(*arguments, **kwargs):
+            process = psutil.Popen(
+                [sys.executable, *arguments],
+                cwd=place,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "OMP_NUM_THREADS": "2"},
+                **kwargs,
+            )
+            started.append(process)
+            return process
+
+        yield start
+        for process in started:
+            if not process.is_running():
+                continue
+            family = [process, *process.children(recursive=True)]
+            process.terminate()
+            for left in psutil.wait_procs(family, timeout=20)[1]:
+                left.kill()
+            process.communicate()
+
+    def test_pool(self, start, expected):
+        out, err = start("pool.py").communicate(timeout=180)
+        assert out, err
+        self.check(json.loads(out), expected)
+
+    def test_preloaded_gunicorn(self, start, expected):
+        pytest.importorskip("gunicorn", reason="needs gunicorn")
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port, fd = server.getsockname()[1], server.fileno()
+            options = ["--preload", "--workers=2", f"--bind=fd://{fd}"]
+            start("-m", "gunicorn", *options, "preloaded:app", pass_fds=[fd])
+
+        def answer(_):
+            with urlopen(f"http://127.0.0.1:{port}/", timeout=60) as response:
+                return json.load(response)
+
+        with ThreadPoolExecutor(4) as pool:
+            self.check(list(pool.map(answer, range(8))), expected)
+
+    @staticmethod
+    def check(answers, expected):
+        for n_threads, got in answers:
+            assert n_threads == 1
+            np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups for Ctrl-C")

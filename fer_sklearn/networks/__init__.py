@@ -13,6 +13,10 @@ name        parameters  multiplications     meant for
 ==========  ==========  ==================  ===========================================
 """
 
+import os
+
+import torch
+
 from ._convnet import ConvNet, compact, large, nano
 from ._grey_levels import GreyLevelNormalizer
 from ._registry import NETWORKS, make_network
@@ -28,3 +32,9 @@ __all__ = [
     "make_network",
     "nano",
 ]
+
+# torch shares work out among threads as soon as weights are loaded. A forked process
+# (a worker of `gunicorn --preload`, of multiprocessing.Pool) has none of them and would
+# wait for them for ever, so there it works on the one thread that it has.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
