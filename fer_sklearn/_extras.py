@@ -14,7 +14,7 @@ REQUIREMENTS = {
     "serve": [
         "fastapi>=0.115",
         "prometheus-client>=0.20",
-        "python-multipart>=0.0.18",
+        "python-multipart>=0.0.27",
         "uvicorn>=0.30",
     ],
     "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],

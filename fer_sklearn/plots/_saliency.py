@@ -53,6 +53,7 @@ class SaliencyDisplay:
     --------
     A classifier that looks at the upper half of a face alone:
 
+    >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import FunctionTransformer
@@ -65,7 +66,7 @@ class SaliencyDisplay:
     >>> display = SaliencyDisplay.from_estimator(pipe, X[:2], patch_size=4)
     >>> display.saliency.shape
     (2, 16, 16)
-    >>> bool((display.saliency[:, 12:] == 0).all())
+    >>> np.allclose(display.saliency[:, 12:], 0)
     True
     """
 

@@ -77,6 +77,12 @@ def test_crops_stand_for_their_images(gradient):
     copy = np.array(crops)
     copy[:] = 0
     assert crops.images.any()
+
+
+def test_crops_of_another_dtype_are_never_had_without_a_copy(gradient):
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        pytest.skip("numpy 1 has no copy=False that forbids copying")
+    crops = FaceCropper(detector=two_boxes).crop([gradient])
     with pytest.raises(ValueError, match="a copy is needed"):
         np.asarray(crops, dtype=np.float32, copy=False)
 
