@@ -27,6 +27,10 @@ def main(argv=None):
     """
     from ._parser import build_parser
 
+    # Else torch's threads keep the cores busy while they wait for each other, which on
+    # a machine with other work multiplies the time of a training. OpenMP reads it when
+    # torch is loaded, so it is set here; a setting of the user's own stays.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         args = build_parser().parse_args(argv)
     except SystemExit as stop:  # argparse has printed help or what is wrong

@@ -144,9 +144,10 @@ class Child:
     once and prints the seconds that this took.
     """
 
-    def __init__(self, python, script, *arguments):
+    def __init__(self, python, script, *arguments, env=None):
         self._process = subprocess.Popen(
             [python, str(script), *map(str, arguments)],
+            env=env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

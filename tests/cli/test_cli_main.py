@@ -88,3 +88,30 @@ def test_a_closed_pipe_is_no_error():
     process.stderr.close()
     assert process.wait(60) == 141
     assert error == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the OpenMP of GNU")
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, ["OMP_WAIT_POLICY = 'PASSIVE'", "GOMP_SPINCOUNT = '0'"]),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, ["OMP_WAIT_POLICY = 'ACTIVE'"]),
+        ({"GOMP_SPINCOUNT": "5000"}, ["GOMP_SPINCOUNT = '5000'"]),
+    ],
+)
+def test_threads_of_torch_wait_asleep_unless_the_user_says_otherwise(
+    tmp_path, own, expected
+):
+    """OpenMP shows the settings that it has read when torch was loaded."""
+    unset = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+    env = {name: value for name, value in os.environ.items() if name not in unset}
+    found = subprocess.run(
+        [sys.executable, "-m", "fer_sklearn", "train", "missing.csv"],
+        cwd=tmp_path,
+        env={**env, **own, "OMP_DISPLAY_ENV": "VERBOSE"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert found.returncode == 1
+    assert all(line in found.stderr for line in expected), found.stderr
