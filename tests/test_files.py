@@ -51,6 +51,16 @@ def test_a_missing_folder_is_named(tmp_path):
         write_atomically(tmp_path / "nowhere" / "a.txt", write)
 
 
+def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    def refuse(name, mode):
+        raise PermissionError(13, "Permission denied", str(name))
+
+    monkeypatch.setattr("fer_sklearn._files.open", refuse, raising=False)
+    with pytest.raises(PermissionError, match=r"denied: '.*/a\.txt'") as caught:
+        write_atomically(tmp_path / "a.txt", write)
+    assert ".part" not in str(caught.value)
+
+
 def test_leftovers_of_one_file_are_removed(tmp_path):
     for name in (".a[1].txt.0f.part", ".a1.txt.0f.part", "a[1].txt"):
         (tmp_path / name).touch()

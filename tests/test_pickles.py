@@ -232,7 +232,7 @@ class TestOtherMachines:
         np.testing.assert_array_equal(
             opened.predict_proba(faces.data), fitted.predict_proba(faces.data)
         )
-        with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
+        with pytest.raises(ValueError, match="device 'cuda' cannot be used here"):
             opened.fit(faces.data, faces.target)
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

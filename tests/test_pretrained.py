@@ -227,7 +227,7 @@ def test_it_can_be_searched_over(folder, faces):
 
 def test_the_network_must_match(folder, faces, images):
     clf = FERClassifier("compact", pretrained="tiny")
-    with pytest.raises(ModelFileError, match=r"holds the network 'nano', but .* Set"):
+    with pytest.raises(ModelFileError, match=r"holds the network 'nano', .* Choose"):
         clf.fit(images, faces.target)
     clf = FERClassifier(
         ConvNet, network_params={"widths": [(8,)]}, pretrained=folder / "tiny.fer"

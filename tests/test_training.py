@@ -266,7 +266,7 @@ class TestSchedule:
 
     def test_divergence_is_told(self, images, faces):
         clf = tiny(lr=1e20, lr_schedule="constant", max_epochs=3)
-        with pytest.raises(FERError, match=r"Training diverged.*Lower lr"):
+        with pytest.raises(FERError, match=r"Training diverged.*Lower the learning"):
             clf.fit(images, faces.target)
 
 

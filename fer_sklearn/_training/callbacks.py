@@ -241,7 +241,7 @@ class Schedule(Callback):
         if not np.isfinite(row["train_loss"]):
             raise FERError(
                 f"Training diverged: the loss of epoch {row['epoch']} is "
-                f"{row['train_loss']}. Lower lr (it is {self.lr})."
+                f"{row['train_loss']}. Lower the learning rate (it is {self.lr})."
             )
         if self.curve == "plateau":
             self.plateau_.step(float(row.get("valid_accuracy", -row["train_loss"])))

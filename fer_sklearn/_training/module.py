@@ -138,8 +138,8 @@ def start_from(module, file, *, network, classes) -> None:
     name = file.metadata["network"]["name"]
     if isinstance(network, str) and network != name:
         raise ModelFileError(
-            f"{file.path} holds the network {name!r}, but network={network!r}. Set "
-            f"network={name!r} to start from it."
+            f"{file.path} holds the network {name!r}, but the network to train is "
+            f"{network!r}. Choose {name!r} to start from it."
         )
     same_classes = classes.tolist() == file.metadata["classes"]["values"]
     fresh = set() if same_classes else _head(module, file)

@@ -320,8 +320,8 @@ def resolve_device(device: str) -> torch.device:
         torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
-            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} "
-            "Use device='auto' or 'cpu'."
+            f"The device {device!r} cannot be used here: "
+            f"{str(error).splitlines()[0]} Use 'auto' or 'cpu'."
         ) from error
     return resolved
 

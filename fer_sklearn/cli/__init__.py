@@ -31,8 +31,13 @@ def main(argv=None):
     # a machine with other work multiplies the time of a training. OpenMP reads it when
     # torch is loaded, so it is set here; a setting of the user's own stays.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    parser = build_parser()
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments:
+        parser.print_help()
+        return 0
     try:
-        args = build_parser().parse_args(argv)
+        args = parser.parse_args(arguments)
     except SystemExit as stop:  # argparse has printed help or what is wrong
         return stop.code
     with warnings.catch_warnings():

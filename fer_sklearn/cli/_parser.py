@@ -61,9 +61,10 @@ with a pixels column, a photo, a video, or a folder that is searched for photos.
 
 In photos and videos faces are searched for, which needs OpenCV (or --cropped):
   {install_command("photos")}
-The columns x, y, width, height say where they are. A picture as small as a face
-is taken as one. The column row counts the rows of a csv, the faces of a
-photo or the frames of a video, from 0.
+A picture as small as a face is taken as one.
+
+The columns row (of a csv), frame (of a video) and face (of a photo or frame) count
+from 0; x, y, width and height are in pixels. A column is there if an input has it.
 
 A file that cannot be read is reported, and the others are done.
 """
@@ -120,6 +121,13 @@ def positive_int(text):
     if not re.fullmatch(r"\d+", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
+
+
+def rate(text):
+    """Read a number above 0."""
+    if not re.fullmatch(r"\d*\.?\d+(e[+-]?\d+)?", text.lower()) or not float(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return float(text)
 
 
 def port(text):
@@ -237,7 +245,7 @@ def _add_train(commands):
         help="such as 45s, 90m or 2h: the schedule fits itself to it",
     )
     add("--batch-size", type=positive_int, metavar="N", help="faces in a batch")
-    add("--lr", type=float, metavar="RATE", help="largest learning rate")
+    add("--lr", type=rate, metavar="RATE", help="largest learning rate")
     add("--no-augment", action="store_true", help="train on the faces as they are")
     add("--seed", type=seed, metavar="N", help="seed of every draw (default: 0)")
     machine = parser.add_argument_group("machine")

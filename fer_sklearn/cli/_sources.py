@@ -20,8 +20,9 @@ class Source:
     Attributes
     ----------
     file : Path
-    rows : sequence of int of length n_faces
-        Row of the csv, face of the picture or frame of the video, from 0.
+    places : dict of str to sequence of int of length n_faces
+        Where each face is in the file, counted from 0: its ``row`` in a csv, its
+        ``frame`` in a video, which ``face`` of the picture or frame it is.
     images : ndarray of shape (n_faces, height, width), dtype uint8
         The faces as the model wants them.
     boxes : ndarray of shape (n_faces, 4), dtype int, or None
@@ -30,19 +31,22 @@ class Source:
         The picture or frame itself, if it was to be kept.
     frame : int or None
         The frame's number in the video.
+    done : float, default=1.0
+        Share of the file that has been read with this; 0 where nobody knows.
     """
 
     file: Path
-    rows: list
+    places: dict
     images: np.ndarray
     boxes: np.ndarray | None = None
     picture: np.ndarray | None = None
     frame: int | None = None
+    done: float = 1.0
 
     @property
     def picture_without_face(self):
         """Whether this is a whole picture in which no face was found."""
-        return self.boxes is not None and self.frame is None and not len(self.rows)
+        return self.boxes is not None and self.frame is None and not len(self.images)
 
 
 def find_files(inputs):
@@ -82,6 +86,13 @@ def _search(folder):
 def has_pictures(files):
     """Whether any of `files` is a picture or a video, not a csv."""
     return any(path.suffix.lower() not in TABLES for path in files)
+
+
+def place_columns(files):
+    """Name the columns that say where a face is: those that any of `files` needs."""
+    kinds = {path.suffix.lower() for path in files}
+    needed = {"row": kinds & TABLES, "frame": kinds & VIDEOS, "face": kinds - TABLES}
+    return [column for column, needing in needed.items() if needing]
 
 
 class Reader:
@@ -132,8 +143,9 @@ class Reader:
             return
         for frame in photos.read_video(path, every=self.every):
             source = self._find_faces(path, frame.image)
-            source.rows = [frame.index] * len(source.rows)
+            source.places["frame"] = [frame.index] * len(source.images)
             source.frame = frame.index
+            source.done = 0.0
             yield source
 
     def _read_table(self, path):
@@ -141,7 +153,10 @@ class Reader:
         images = parse_pixels(path, strings, self.image_shape)
         for start in range(0, len(images), _ROWS_AT_ONCE):
             chunk = images[start : start + _ROWS_AT_ONCE]
-            yield Source(path, range(start, start + len(chunk)), chunk)
+            end = start + len(chunk)
+            yield Source(
+                path, {"row": range(start, end)}, chunk, done=end / len(images)
+            )
 
     def _find_faces(self, path, picture):
         try:
@@ -151,4 +166,5 @@ class Reader:
                 f"{path}: {error}. With --cropped, each picture is taken as one face."
             ) from error
         kept = picture if self.keep_pictures else None
-        return Source(path, range(len(crops)), crops.images, crops.boxes, kept)
+        faces = {"face": range(len(crops))}
+        return Source(path, faces, crops.images, crops.boxes, kept)

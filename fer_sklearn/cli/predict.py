@@ -37,7 +37,7 @@ def run(args):
         work.write(sys.stdout, files)
     else:
         write_atomically(args.out, lambda file: _encode(file, work, files))
-    return work.finish(len(files) + len(empty))
+    return work.finish(len(files) + len(empty), args.out)
 
 
 def split_model(model, inputs):

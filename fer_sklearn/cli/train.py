@@ -1,19 +1,22 @@
 """``fer-sklearn train``: from faces to a run folder with a model."""
 
 import os
+import platform
+import re
 import sys
 import warnings
 from ast import literal_eval
 
 import numpy as np
 
-from .. import __version__
 from .._persistence import save_model
 from .._pipeline import make_fer_pipeline, make_seed_pipeline
+from .._training.checkpoint import library_versions
 from .._training.module import network_specs
-from .._training.net import resolve_device
-from ..exceptions import FERError, MissingExtraError
+from .._training.net import resolve_device, resolve_lr
+from ..exceptions import DataFileError, FERError, MissingExtraError
 from ..model_selection import train_test_split_faces
+from ..networks import NETWORKS
 from ._labelled import draw_faces, emotion_names, read_faces
 from ._models import model_file, use_threads
 from ._pictures import draw_pictures
@@ -43,23 +46,33 @@ def run(args):
     """
     earlier = _earlier_run(args)
     config = earlier.config if earlier else make_config(args)
-    options = config["options"]
+    # A run folder holds the options that were given.
+    options = dict.fromkeys(_OPTIONS) | config["options"]
     use_threads(options["threads"])
     pipe = build_pipeline(options, drawn=config["data"] is None)
     train, valid = read_data(config, pipe)
-    folder = earlier or RunFolder.create(args.out, config)
+    resolved = {"parameters": resolve_parameters(pipe)}
+    folder = earlier or RunFolder.create(args.out, config | resolved)
     say = _silence if args.quiet else _say
     say(f"{len(train)} faces to train on, {len(valid)} to validate, in {folder.path}")
     try:
         soft_targets = ask(options, train, say)
         fit(pipe, train, valid, folder, soft_targets, quiet=args.quiet)
+        return finish(pipe, train, valid, folder, say)
     except KeyboardInterrupt:
         folder.discard()
-        raise KeyboardInterrupt("no epoch had ended, so nothing is saved") from None
+        raise KeyboardInterrupt(_what_is_saved(folder)) from None
     except BaseException:
         folder.discard()  # nothing came of it
         raise
-    return finish(pipe, train, valid, folder, say)
+
+
+def _what_is_saved(folder):
+    if folder.finished:
+        return f"the model is {folder.model}"
+    if folder.checkpoint.exists():
+        return f"to resume: fer-sklearn train --resume {folder.path}"
+    return "no epoch had ended, so nothing is saved"
 
 
 def _say(line):
@@ -87,16 +100,13 @@ def _earlier_run(args):
             f"{folder.path} is finished: its model is {folder.model}. To train on with "
             "other settings, start a new run."
         )
-    # A run of an older version has no word on the options that came later.
-    folder.config["options"] = dict.fromkeys(_OPTIONS) | folder.config["options"]
     return folder
 
 
 def make_config(args):
     """Gather everything that makes this run, for ``config.json``."""
-    options = {name: getattr(args, name) for name in _OPTIONS}
-    if options["seed"] is None:
-        options["seed"] = 0
+    options = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name)}
+    options.setdefault("seed", 0)
     if args.pretrained:
         options["pretrained"] = _from_any_folder(args.pretrained)
     if args.teacher:
@@ -104,7 +114,8 @@ def make_config(args):
     if args.votes:
         options["votes"] = os.path.abspath(args.votes)
     data = None if args.data is None else os.path.abspath(args.data)
-    return {"fer_sklearn": __version__, "data": data, "options": options}
+    versions = {"python": platform.python_version(), **library_versions()}
+    return {"versions": versions, "data": data, "options": options}
 
 
 def _from_any_folder(model):
@@ -113,8 +124,30 @@ def _from_any_folder(model):
     return model if path is None else str(path.resolve())
 
 
+def resolve_parameters(pipe):
+    """Give all parameters of the pipeline as plain values, "auto" resolved."""
+    steps = set(pipe.named_steps)
+    params = {
+        name: value
+        for name, value in pipe.get_params().items()
+        if name.partition("__")[0] in steps - {name}
+    }
+    params["cnn__lr"] = resolve_lr(pipe["cnn"])
+    params["cnn__device"] = str(resolve_device(pipe["cnn"].device))
+    return {name: _plain(value) for name, value in params.items()}
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)
+
+
 def build_pipeline(options, *, drawn=False):
     """Build the pipeline that the options describe, its parameters checked."""
+    options = dict.fromkeys(_OPTIONS) | options
     make = make_fer_pipeline if options["preset"] is None else make_seed_pipeline
     defaults = _DRAWN if drawn else {}
     given = {
@@ -125,15 +158,40 @@ def build_pipeline(options, *, drawn=False):
     pipe = make(random_state=options["seed"], **{**defaults, **given})
     if options["no_augment"]:
         pipe.steps = [step for step in pipe.steps if step[0] != "augment"]
-    pipe.set_params(**dict(map(parse_setting, options["settings"] or [])))
+    for setting in options["settings"] or []:
+        name, value = parse_setting(setting)
+        _check_name(pipe, name)
+        pipe.set_params(**{name: value})
     _check(pipe)
     return pipe
+
+
+def _check_name(pipe, name):
+    """Refuse what is no parameter of the pipeline, and name those that are."""
+    step, _, parameter = name.partition("__")
+    if step not in pipe.named_steps:
+        steps = ", ".join(pipe.named_steps)
+        raise FERError(f"--set {name}: the steps of the pipeline are {steps}.")
+    known = pipe[step].get_params()
+    if parameter not in known:
+        raise FERError(f"--set {name}: {step} has {', '.join(known)}.")
 
 
 def _check(pipe):
     """Refuse now, not after seconds of reading, what `fit` would refuse."""
     cnn, shape = pipe["cnn"], pipe["pixels"]._check_image_shape()
-    cnn._validate_params()
+    for name, step in pipe.steps:
+        try:
+            step._validate_params()
+        except ValueError as error:
+            # Other options are checked as they are parsed.
+            option = rf"--set {name}__\1"
+            text = re.sub(r"^The '(\w+)' parameter of \w+", option, str(error))
+            raise FERError(text) from error
+    if cnn.network not in NETWORKS:
+        raise FERError(
+            f"--network {cnn.network} is unknown; choose one of {', '.join(NETWORKS)}."
+        )
     resolve_device(cnn.device)
     network_specs(
         cnn.network, params=cnn.network_params, n_classes=7, image_shape=shape
@@ -191,10 +249,27 @@ def read_data(config, pipe):
 
 def _hold_out(faces, seed):
     """Hold a tenth out, each emotion's share kept and copies on one side."""
-    rows = np.arange(len(faces))
-    *_, train, valid = train_test_split_faces(
-        faces.images, faces.target, rows, test_size=0.1, random_state=seed
+    rows, (names, counts) = (
+        np.arange(len(faces)),
+        np.unique(faces.names, return_counts=True),
     )
+    try:
+        *_, train, valid = train_test_split_faces(
+            faces.images,
+            faces.target,
+            rows,
+            test_size=max(0.1, len(names) / max(1, len(faces))),
+            random_state=seed,
+        )
+    except ValueError as error:
+        numbers = ", ".join(
+            f"{name} {n}" for name, n in zip(names, counts, strict=True)
+        )
+        raise DataFileError(
+            f"There are too few faces ({numbers}) to hold some out for validation: "
+            "each emotion needs two different ones or more. Give more faces, or leave "
+            "the emotion out."
+        ) from error
     return faces[train], faces[valid]
 
 

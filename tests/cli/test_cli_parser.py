@@ -24,6 +24,8 @@ def test_durations_are_read_as_people_write_them(text, seconds):
         ("--max-time=0s", "'0s' is not a time"),
         ("--epochs=0", "'0' is not a whole number from 1"),
         ("--epochs=2.5", "'2.5' is not a whole number from 1"),
+        ("--lr=nan", "'nan' is not a number above 0"),
+        ("--lr=0", "'0' is not a number above 0"),
         ("--seed=-1", "'-1' is not in 0 to 4294967295"),
         ("--set=lr=1", "'lr=1' is not STEP__PARAMETER=VALUE"),
         ("--set=cnn__lr", "'cnn__lr' is not STEP__PARAMETER=VALUE"),
@@ -44,8 +46,15 @@ def test_a_port_is_a_port(port, capsys):
     assert "--port" in capsys.readouterr().err
 
 
+def test_no_arguments_print_the_help(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: fer-sklearn")
+    assert "examples:" in out
+
+
 def test_no_command_is_wrong_usage(capsys):
-    assert main([]) == 2
+    assert main(["--debug"]) == 2
     assert "COMMAND" in capsys.readouterr().err
 
 

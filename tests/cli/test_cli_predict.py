@@ -13,6 +13,14 @@ from fer_sklearn.photos import make_photo
 
 HEADER = ["file", "row", "emotion", *EMOTIONS]
 BOX = ["x", "y", "width", "height"]
+CROPPED = ["file", "face", *HEADER[2:]]
+PICTURE = [*CROPPED, *BOX]
+VIDEO = ["file", "frame", "face", *HEADER[2:], *BOX]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
 @pytest.fixture
@@ -61,12 +69,68 @@ def test_folder_in_the_order_of_names_to_a_file(
 ):
     out = tmp_path / "out.csv"
     assert main(["predict", str(run), str(folder), "-o", str(out)]) == 0
-    assert capsys.readouterr() == ("", "")
-    rows = _read(out.read_text(), HEADER + BOX)
+    message = f"fer-sklearn: wrote 3 faces of 3 files to {out}\n"
+    assert capsys.readouterr() == ("", message)
+    rows = _read(out.read_text(), PICTURE)
     names = [str(folder / name) for name in ("a.png", "b.png", "more/c.PNG")]
     assert [row[:2] for row in rows] == [[name, "0"] for name in names]
     assert [row[10:] for row in rows] == [["0", "0", "16", "16"]] * 3
     _check(rows, expected[0][[1, 0, 2]])
+
+
+def test_a_column_counts_one_thing(run, folder, faces_csv, capsys):
+    """Of a csv and pictures, each has its own column."""
+    assert main(["predict", str(run), str(faces_csv), str(folder), "--cropped"]) == 0
+    rows = _read(capsys.readouterr().out, ["file", "row", "face", *HEADER[2:]])
+    assert [row[1:3] for row in rows[208:212]] == [
+        ["208", ""],
+        ["209", ""],
+        ["", "0"],
+        ["", "0"],
+    ]
+
+
+def test_progress_counts_faces(run, faces_csv, tmp_path, monkeypatch):
+    monkeypatch.setattr("fer_sklearn.cli._sources._ROWS_AT_ONCE", 70)
+    monkeypatch.setattr("fer_sklearn.cli._prediction._BATCH", 70)
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    monkeypatch.setattr("sys.stdout", Terminal())
+    args = ["predict", str(run), str(faces_csv), "-o", str(tmp_path / "out.csv")]
+    monkeypatch.setattr("fer_sklearn.cli._prediction._REDRAW", 0)
+    assert main(args) == 0
+    shown = terminal.getvalue()
+    for text in (
+        "0 faces   0%|",
+        "70 faces  33%|",
+        "140 faces  67%|",
+        "210 faces 100%|",
+    ):
+        assert text in shown
+    assert shown.endswith(f"wrote 210 faces of 1 file to {tmp_path / 'out.csv'}\n")
+
+
+def test_progress_shows_pictures_after_a_csv(
+    run, folder, faces_csv, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    monkeypatch.setattr("fer_sklearn.cli._prediction._REDRAW", 0)
+    args = [str(run), str(faces_csv), str(folder), "-o", str(tmp_path / "out.csv")]
+    assert main(["predict", *args]) == 0
+    for text in ("210 faces  25%|", "211 faces  50%|", "213 faces 100%|"):
+        assert text in terminal.getvalue()
+
+
+def test_no_progress_among_lines_on_one_terminal(run, faces_csv, monkeypatch):
+    monkeypatch.setattr("sys.stderr", stderr := Terminal())
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert main(["predict", str(run), str(faces_csv)]) == 0
+    assert stderr.getvalue() == ""
+
+
+def test_quiet_prints_nothing(run, faces_csv, tmp_path, capsys):
+    args = [str(run), str(faces_csv), "-o", str(tmp_path / "out.csv"), "--quiet"]
+    assert main(["predict", *args]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_many_files_go_through_in_batches(
@@ -85,7 +149,7 @@ def test_a_pretrained_name_may_come_first(images, capsys, tmp_path):
     assert main(["predict", "compact", str(tmp_path / "face.png"), "--cropped"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert len(_read(captured.out)) == 1
+    assert len(_read(captured.out, CROPPED)) == 1
 
 
 def test_a_bad_file_is_reported_and_the_rest_is_done(run, folder, expected, capsys):
@@ -97,7 +161,7 @@ def test_a_bad_file_is_reported_and_the_rest_is_done(run, folder, expected, caps
     args = ["predict", "--cropped", *map(str, (run, folder, missing, empty))]
     assert main(args) == 1
     captured = capsys.readouterr()
-    _check(_read(captured.out), expected[0][[1, 0, 2]])
+    _check(_read(captured.out, CROPPED), expected[0][[1, 0, 2]])
     lines = captured.err.splitlines()
     assert lines[0] == f"fer-sklearn: {empty}: no images in this folder"
     assert "bad.jpg is not in a format that is read here" in lines[1]
@@ -143,7 +207,8 @@ def test_photos_give_faces_with_boxes_and_annotated_copies(run, capsys, tmp_path
     args = [str(run), photo, str(plain), "--annotate", str(copies)]
     assert main(["predict", *args]) == 0
     out, err = capsys.readouterr()
-    rows = _read(out, HEADER + BOX)
+    assert err.endswith(f"fer-sklearn: wrote 2 annotated pictures to {copies}\n")
+    rows = _read(out, PICTURE)
     assert [row[:2] for row in rows] == [[photo, "0"], [photo, "1"]]
     for x, y, width, height in np.array(rows)[:, 10:].astype(int):
         assert min(x, y) >= 0 < min(width, height)
@@ -167,13 +232,13 @@ def test_without_opencv_a_photo_needs_cropped(run, capsys, tmp_path, monkeypatch
     assert "With --cropped, each picture is taken as one face." in err
     assert not out.exists()
     assert main(["predict", str(run), *files, "--cropped"]) == 0
-    assert len(_read(capsys.readouterr().out)) == 2
+    assert len(_read(capsys.readouterr().out, CROPPED)) == 2
 
 
 def test_without_opencv_small_pictures_are_faces(run, folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert main(["predict", str(run), str(folder)]) == 0
-    assert len(_read(capsys.readouterr().out, HEADER + BOX)) == 3
+    assert len(_read(capsys.readouterr().out, PICTURE)) == 3
 
 
 def test_videos_frame_by_frame(run, capsys, tmp_path):
@@ -188,8 +253,8 @@ def test_videos_frame_by_frame(run, capsys, tmp_path):
     copies = tmp_path / "copies"
     args = [str(run), path, "--every", "0.2", "--annotate", str(copies)]
     assert main(["predict", *args]) == 0
-    rows = _read(capsys.readouterr().out, HEADER + BOX)
-    assert [row[:2] for row in rows] == [[path, "0"], [path, "2"]]
+    rows = _read(capsys.readouterr().out, VIDEO)
+    assert [row[:3] for row in rows] == [[path, "0", "0"], [path, "2", "0"]]
     assert sorted(os.listdir(copies)) == ["film_000000.png", "film_000002.png"]
 
 

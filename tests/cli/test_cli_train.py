@@ -16,7 +16,12 @@ from fer_sklearn.cli import main
 from fer_sklearn.cli._parser import build_parser
 from fer_sklearn.cli._progress import Progress
 from fer_sklearn.cli._teachers import find_soft_targets
-from fer_sklearn.cli.train import build_pipeline, make_config, read_data
+from fer_sklearn.cli.train import (
+    build_pipeline,
+    make_config,
+    read_data,
+    resolve_parameters,
+)
 from fer_sklearn.exceptions import FERError
 from fer_sklearn.model_selection import unseen_rows
 
@@ -90,11 +95,12 @@ def test_no_augment_leaves_the_step_out(preset):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--set", "cnn__colour=3"], "colour"),
-        (["--set", "cnn__lr=-1"], "'lr' parameter of FERClassifier"),
-        (["--lr", "nan"], "'lr' parameter of FERClassifier"),
+        (["--set", "cnn__colour=3"], "--set cnn__colour: cnn has "),
+        (["--set", "net__lr=3"], "--set net__lr: the steps of the pipeline are pixels"),
+        (["--set", "cnn__lr=-1"], "--set cnn__lr must be a float"),
+        (["--set", "augment__zoom_range=a"], "--set augment__zoom_range must be"),
         (["--out", "."], "is not empty. Choose another --out"),
-        (["--network", "mini"], "Unknown network 'mini'"),
+        (["--network", "mini"], "--network mini is unknown; choose one of nano"),
     ],
 )
 def test_impossible_settings_end_before_any_training(args, message, train, capsys):
@@ -111,8 +117,8 @@ def test_impossible_settings_end_before_any_training(args, message, train, capsy
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--network", "mini"], "Unknown network 'mini'"),
-        (["--device", "gpu"], "device='gpu' cannot be used here"),
+        (["--network", "mini"], "--network mini is unknown; choose one of nano"),
+        (["--device", "gpu"], "device 'gpu' cannot be used here"),
         (["--set", "pixels__image_shape=48"], "image_shape must be a pair"),
     ],
 )
@@ -220,6 +226,23 @@ def test_drawn_faces_without_data():
     assert (len(train), len(valid)) == (1260, 140)
 
 
+def test_too_few_faces_to_hold_some_out(faces, train, tmp_path, capsys):
+    rows = [np.flatnonzero(faces.target == label)[0] for label in range(4)]
+    table = pd.DataFrame({"emotion": range(4), "pixels": faces.data.iloc[rows]})
+    table.to_csv(tmp_path / "few.csv", index=False)
+    assert train(tmp_path / "few.csv") == 1
+    err = capsys.readouterr().err
+    assert "too few faces (angry 1, disgust 1, fear 1, happy 1) to hold some out" in err
+    assert "stratify" not in err
+
+
+def test_a_few_faces_of_each_emotion_can_be_held_out(faces, tmp_path):
+    table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data})
+    table.groupby("emotion").head(2).to_csv(tmp_path / "few.csv", index=False)
+    train, valid = _read(tmp_path / "few.csv")
+    assert sorted(valid.target) == sorted(train.target) == list(range(7))
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -264,6 +287,25 @@ def test_run_folder_has_all_it_should(run):
                 assert min(picture.size) > 300
 
 
+def test_config_has_resolved_settings_and_versions(run):
+    config = json.loads((run / "config.json").read_text())
+    given = {"network": "nano", "epochs": 2, "seed": 0}
+    assert given.items() <= config["options"].items()
+    assert None not in config["options"].values()
+    parameters = config["parameters"]
+    assert parameters["cnn__lr"] == 0.02
+    assert parameters["cnn__batch_size"] == 128
+    assert parameters["cnn__device"] in ("cpu", "cuda")
+    assert parameters["pixels__image_shape"] == [16, 16]
+    assert parameters["augment__horizontal_flip"] is True
+    assert {"python", "fer_sklearn", "torch"} <= set(config["versions"])
+
+
+def test_the_default_learning_rate_is_resolved():
+    parameters = resolve_parameters(_pipeline("--set", "cnn__optimizer=adam"))
+    assert parameters["cnn__lr"] == 0.001
+
+
 def test_the_model_predicts_from_strings(run, faces):
     pipe = load_model(run / "model.fer")
     metrics = json.loads((run / "metrics.json").read_text())
@@ -300,6 +342,9 @@ def test_max_time_ends_the_training(train, faces_csv, tmp_path, capsys):
     assert train(faces_csv, *args) == 0
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["stop_reason"] == "max_time"
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert metrics["epochs"] == len(history)
+    assert metrics["accuracy"] == pytest.approx(history.valid_accuracy.iloc[-1])
 
 
 # -- teachers ------------------------------------------------------------------------
@@ -428,7 +473,8 @@ def test_a_run_of_an_older_version_goes_on(train, faces_csv, tmp_path, monkeypat
         _stop_after(patch, 2, RuntimeError("killed"))
         assert train(faces_csv, "--out", out) == 1
     config = json.loads((out / "config.json").read_text())
-    del config["options"]["teacher"], config["options"]["votes"]
+    del config["versions"], config["parameters"]
+    config["options"]["pretrained"] = None
     (out / "config.json").write_text(json.dumps(config))
     assert main(["train", "--resume", str(out), "--quiet"]) == 0
     assert (out / "model.fer").exists()
@@ -465,6 +511,28 @@ def test_ctrl_c_in_the_first_epoch_leaves_nothing(
     assert train(faces_csv, "--out", tmp_path / "run") == 130
     assert "no epoch had ended, so nothing is saved" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_before_a_resumed_epoch_keeps_the_checkpoint(
+    train, faces_csv, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        _stop_after(patch, 2, RuntimeError("killed"))
+        assert train(faces_csv, "--out", out) == 1
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    for name in ("fit", "finish"):  # Ctrl-C at the start, or twice
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(f"fer_sklearn.cli.train.{name}", interrupt)
+            assert main(["train", "--resume", str(out)]) == 130
+        err = capsys.readouterr().err
+        assert "nothing is saved" not in err
+        assert f"to resume: fer-sklearn train --resume {out}" in err
+    assert (out / "checkpoint").exists()
 
 
 @pytest.mark.slow
