@@ -13,11 +13,12 @@ REQUIREMENTS = {
     "photos": ["opencv-python-headless>=4.9,<5"],
     "serve": [
         "fastapi>=0.115",
+        "markdown-it-py>=3.0",
         "prometheus-client>=0.20",
         "python-multipart>=0.0.27",
         "uvicorn>=0.30",
     ],
-    "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.21"],
     "distributed": ["dask>=2024.8", "distributed>=2024.8", "pyarrow>=15"],
 }
 
