@@ -51,6 +51,7 @@ from ._training.prediction import (
     fit_temperature,
 )
 from ._undo import undone_on_failure
+from .datasets._emotions import name_classes
 from .exceptions import FERError
 from .networks import GreyLevelNormalizer
 
@@ -178,6 +179,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
+    class_names_ : list of str of length n_classes
+        What they are called, see `fer_sklearn.datasets.class_names`.
     net_ : skorch.NeuralNetClassifier
         The fitted skorch net, which takes faces as an array of shape (n_samples,
         height, width) and class indices. Its ``module_`` is the PyTorch module, from
@@ -353,7 +356,15 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X, y, sample_weight=None, *, soft_targets=None, X_val=None, y_val=None
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        soft_targets=None,
+        X_val=None,
+        y_val=None,
+        class_names=None,
     ):
         """Train the network.
 
@@ -379,6 +390,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             `history_`, and guide early stopping, ``"plateau"`` and the temperature.
         y_val : array-like of shape (n_val_samples,), default=None
             Their labels.
+        class_names : sequence of str, default=None
+            What the labels 0, 1, 2, ... are called, such as the `target_names` of a
+            dataset: ``class_names[label]`` is the name of a label. None names the
+            seven labels 0 to 6 as FER2013 does, and takes others as they are; see
+            `fer_sklearn.datasets.class_names`.
 
         Returns
         -------
@@ -406,6 +422,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
             if not warm:
                 self.classes_ = checks.check_classes(labels)
+            if not warm or class_names is not None:
+                self.class_names_ = name_classes(self.classes_, class_names)
             targets = checks.encode(labels, self.classes_)
             soft = checks.check_soft_targets(
                 self, soft_targets, X, sample_weight, targets
@@ -460,6 +478,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
             if first:
                 self.classes_ = checks.check_classes(classes)
+                self.class_names_ = name_classes(self.classes_)
             targets = checks.encode(labels, self.classes_)
             seed = draw_seed(self.random_state)
             train = self._dataset(faces, targets, weights)

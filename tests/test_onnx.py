@@ -18,6 +18,7 @@ from fer_sklearn import (
     make_fer_pipeline,
     to_onnx,
 )
+from fer_sklearn.datasets import class_names
 from fer_sklearn.exceptions import ModelFileError, PixelStringError
 from fer_sklearn.networks import ConvNet
 
@@ -96,8 +97,11 @@ def test_classes_stand_in_the_file(path, faces, images, tmp_path):
     clf.fit(images, np.array(EMOTIONS)[faces.target])
     to_onnx(clf, tmp_path / "names.onnx")
     model = load_onnx(tmp_path / "names.onnx")
-    assert model.class_names_ is None
+    assert model.class_names_ == sorted(EMOTIONS)
     assert set(model.predict(images)) <= set(EMOTIONS)
+    clf.fit(images[:99], faces.target[:99] % 2, class_names=["calm", "tense"])
+    to_onnx(clf, tmp_path / "own.onnx")
+    assert class_names(load_onnx(tmp_path / "own.onnx")) == ["calm", "tense"]
 
 
 def test_is_a_scikit_learn_estimator(path, faces, images):

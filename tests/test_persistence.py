@@ -32,6 +32,7 @@ from fer_sklearn import (
     save_model,
 )
 from fer_sklearn import _files as files
+from fer_sklearn.datasets import class_names
 from fer_sklearn.exceptions import ModelFileError
 from fer_sklearn.networks import ConvNet
 
@@ -165,7 +166,21 @@ def test_labels_keep_their_type(labels, images, faces, tmp_path):
     assert type(again) is FERClassifier
     assert again.classes_.dtype.kind == clf.classes_.dtype.kind
     np.testing.assert_array_equal(again.predict(images), clf.predict(images))
-    assert read_model_metadata(tmp_path / "labels.fer")["class_names"] is None
+    names = list(map(str, clf.classes_.tolist()))
+    assert read_model_metadata(tmp_path / "labels.fer")["class_names"] == names
+
+
+def test_names_of_classes_are_in_the_file(images, faces, tmp_path):
+    chosen = np.isin(faces.target, [3, 4])
+    clf = FERClassifier(TinyNet, network_params=TINY, max_epochs=1)
+    clf.fit(images[chosen], faces.target[chosen], class_names=EMOTIONS)
+    path = tmp_path / "few.fer"
+    save_model(clf, path)
+    assert read_model_metadata(path)["class_names"] == ["happy", "sad"]
+    assert class_names(load_model(path, network=TinyNet)) == ["happy", "sad"]
+    assert class_names(pickle.loads(pickle.dumps(clf))) == ["happy", "sad"]
+    change_metadata(path, class_names=None)  # as version 0.1 wrote it
+    assert class_names(load_model(path, network=TinyNet)) == ["3", "4"]
 
 
 def test_half_precision_is_half_the_size(nano, faces, tmp_path):

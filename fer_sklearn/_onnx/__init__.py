@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .._extras import require
 from .._persistence._classes import unpack_classes
+from ..datasets._emotions import name_classes
 from ..exceptions import ModelFileError
 from ._classifier import METADATA_KEY, OnnxClassifier
 
@@ -136,7 +137,7 @@ def _open(content, n_threads, path):
     try:
         described = json.loads(metadata[METADATA_KEY])
         model.classes_ = unpack_classes(described["classes"])
-        model.class_names_ = described["class_names"]
+        model.class_names_ = described["class_names"] or name_classes(model.classes_)
         model.image_shape_ = tuple(described["image_shape"])
         model.predict_proba_of_blank()
     except Exception as error:

@@ -33,8 +33,8 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    class_names_ : list of str or None
-        Names of FER2013's seven emotions, if the classes are those.
+    class_names_ : list of str
+        What they are called, see `fer_sklearn.datasets.class_names`.
     image_shape_ : tuple of two int
         Height and width of the faces in pixels.
     """

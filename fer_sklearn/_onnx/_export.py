@@ -13,10 +13,11 @@ from torch import nn
 
 from .._extras import require
 from .._files import write_atomically
-from .._persistence._classes import class_names, pack_classes
+from .._persistence._classes import pack_classes
 from .._persistence._steps import best_of, steps_of
 from .._pixels import PixelStringTransformer
 from .._training.checkpoint import library_versions
+from ..datasets import class_names
 from ..exceptions import ModelFileError
 from ._classifier import INPUT, METADATA_KEY, OUTPUT, OnnxClassifier
 from ._quantization import quantize
@@ -103,7 +104,7 @@ def _describe(content: bytes, classifier) -> bytes:
     model = onnx.load_from_string(content)
     described = {
         "classes": pack_classes(classifier.classes_),
-        "class_names": class_names(classifier.classes_),
+        "class_names": class_names(classifier),
         "image_shape": [int(n) for n in classifier.image_shape_],
         "versions": library_versions(),
     }

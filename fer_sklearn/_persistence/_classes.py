@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..datasets._emotions import EMOTIONS, are_emotions
 from ..exceptions import ModelFileError
 
 _DTYPES = {
@@ -14,11 +13,6 @@ _DTYPES = {
     "str": str,
     "object": object,
 }
-
-
-def class_names(classes):
-    """Names of FER2013's seven classes, or None if `classes` are others."""
-    return list(EMOTIONS) if are_emotions(classes) else None
 
 
 def pack_classes(classes) -> dict:

@@ -10,6 +10,7 @@ from .._classifier import FERClassifier
 from .._model_file import unpack_value
 from .._training.checkpoint import warn_of_other_versions
 from .._training.module import network_specs
+from ..datasets._emotions import name_classes
 from ..exceptions import ModelFileError
 from ._classes import unpack_classes
 from ._steps import LEFT_BEHIND, PASSTHROUGH, TRANSFORMERS, steps_of
@@ -123,8 +124,11 @@ def _restore(file, classifier):
     """Fill a classifier with what it had learnt."""
     metadata = file.metadata
     height, width = metadata["image_shape"]
+    classes = _classes(file)
     fitted = {
-        "classes_": _classes(file),
+        "classes_": classes,
+        # Files of version 0.1 have no names but those of FER2013.
+        "class_names_": metadata["class_names"] or name_classes(classes),
         "image_shape_": (height, width),
         "n_features_in_": height * width,
         "temperature_": metadata["temperature"],

@@ -9,8 +9,9 @@ from .._augmentation import RandomAffineAugmenter
 from .._classifier import FERClassifier
 from .._model_file import pack_value
 from .._training.checkpoint import library_versions, pack_net
+from ..datasets import class_names
 from ..exceptions import ModelFileError
-from ._classes import class_names, pack_classes
+from ._classes import pack_classes
 from ._steps import LEFT_BEHIND, PASSTHROUGH, best_of, steps_of
 
 # What a classifier's parameters say of the model. The others say how to train one.
@@ -41,7 +42,7 @@ def pack_model(model, dtype: str) -> tuple[dict, dict]:
     metadata = {
         "kind": "classifier" if model is classifier else "pipeline",
         "classes": pack_classes(classifier.classes_),
-        "class_names": class_names(classifier.classes_),
+        "class_names": class_names(classifier),
         "network": _describe_network(classifier),
         "image_shape": [int(n) for n in classifier.image_shape_],
         "normalization": packed["normalizer"],

@@ -1,13 +1,13 @@
 """Labelled faces from whatever people hand to ``train`` and ``evaluate``."""
 
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from .. import datasets
 from .._pixels import PixelStringTransformer
+from ..datasets._image_folder import USAGES
 from ..exceptions import DataFileError
 from ._kinds import IMAGES, VIDEOS
 from ._models import is_model
@@ -22,16 +22,16 @@ class LabelledFaces:
     ----------
     images : ndarray of shape (n_faces, height, width), dtype uint8
     target : ndarray of shape (n_faces,)
-        Labels, 0 to 6.
-    names : ndarray of shape (n_faces,), dtype str
-        The emotions of `target`.
+        Labels: places in `target_names`.
+    target_names : list of str
+        What the labels are called.
     usage : ndarray of shape (n_faces,), dtype str, or None
         Training, PublicTest or PrivateTest, where the file says it.
     """
 
     images: np.ndarray
     target: np.ndarray
-    names: np.ndarray
+    target_names: list
     usage: np.ndarray | None
 
     def __len__(self):
@@ -40,39 +40,17 @@ class LabelledFaces:
     def __getitem__(self, rows):
         usage = None if self.usage is None else self.usage[rows]
         return LabelledFaces(
-            self.images[rows], self.target[rows], self.names[rows], usage
+            self.images[rows], self.target[rows], self.target_names, usage
         )
+
+    @property
+    def names(self):
+        """The emotion of each face."""
+        return np.asarray(self.target_names)[self.target]
 
     def uses(self):
         """Collect the words of the Usage column; none without one."""
         return set() if self.usage is None else set(self.usage.tolist())
-
-
-def emotion_names(classes):
-    """Name the classes of a model in the words of `LabelledFaces.names`.
-
-    Where faces come with labels of FER2013, a number is an emotion even if others of
-    the seven do not occur.
-    """
-    return [
-        datasets.EMOTIONS[label]
-        if isinstance(label, Integral) and 0 <= label < len(datasets.EMOTIONS)
-        else str(label)
-        for label in classes
-    ]
-
-
-# The parts of a folder, by the names they go round with.
-_PARTS = {
-    "train": "Training",
-    "training": "Training",
-    "val": "PublicTest",
-    "valid": "PublicTest",
-    "validation": "PublicTest",
-    "publictest": "PublicTest",
-    "test": "PrivateTest",
-    "privatetest": "PrivateTest",
-}
 
 
 def read_faces(path, image_shape=(48, 48)):
@@ -120,7 +98,7 @@ def _read_folder(path, image_shape):
     bunch = datasets.load_image_folder(path, image_size=height)
     if bunch.usage is None:
         return _label(bunch.data, bunch, None)
-    usage = [_PARTS.get(part.casefold(), part) for part in bunch.usage]
+    usage = [USAGES.get(part.casefold(), part) for part in bunch.usage]
     return _label(bunch.data, bunch, usage)
 
 
@@ -132,7 +110,5 @@ def draw_faces(n_faces, image_shape, seed):
 
 
 def _label(images, bunch, usage):
-    target = np.asarray(bunch.target)
-    names = np.asarray(bunch.target_names)[target]
     usage = None if usage is None else np.asarray(usage, dtype=str)
-    return LabelledFaces(images, target, names, usage)
+    return LabelledFaces(images, np.asarray(bunch.target), bunch.target_names, usage)

@@ -38,7 +38,7 @@ class Prediction:
 
     def __init__(self, pipe, args):
         self.pipe = pipe
-        self.names = class_names(pipe.classes_)
+        self.names = class_names(pipe)
         self.cropped = args.cropped
         self.quiet = args.quiet
         self.copies = None if args.annotate is None else Path(args.annotate)

@@ -3,9 +3,10 @@
 import json
 import sys
 
+from ..datasets import class_names
 from ..exceptions import FERError
 from ..model_selection import unseen_rows
-from ._labelled import emotion_names, read_faces
+from ._labelled import read_faces
 from ._models import image_shape, open_model, use_threads
 from ._report import format_report, score
 
@@ -54,12 +55,13 @@ def choose_rows(faces, usage, name):
 
 def measure(pipe, faces, y_prob):
     """Measure the probabilities `y_prob` that `pipe` gave for `faces`."""
-    names = emotion_names(pipe.classes_)
+    names = class_names(pipe)
     strangers = sorted(set(faces.names.tolist()) - set(names))
     if strangers:
         raise FERError(
             f"The model does not know {', '.join(strangers)}; it knows "
-            f"{', '.join(names)}. Leave those faces out, or train on them."
+            f"{', '.join(names)}. Leave those faces out, or train on them. In Python a "
+            "model learns the names of its labels by fit(..., class_names=EMOTIONS)."
         )
     return score(faces.names, y_prob, names)
 

@@ -62,9 +62,10 @@ def describe(path, metadata):
 
 def _describe_classes(metadata):
     values, names = metadata["classes"]["values"], metadata["class_names"]
-    if names is None or names == values:
-        return ", ".join(map(str, values))
-    return ", ".join(f"{v} {name}" for v, name in zip(values, names, strict=True))
+    texts = list(map(str, values))
+    if names is None or names == texts:
+        return ", ".join(texts)
+    return ", ".join(f"{v} {name}" for v, name in zip(texts, names, strict=True))
 
 
 def last_validation_accuracy(metadata):

@@ -35,7 +35,7 @@ def run(args):
     with bind(args.host, args.port) as listener:
         use_threads(args.threads)
         name = args.model or DEFAULT
-        card, class_names = describe(name)
+        card = describe(name)
         try:
             app = create_app(
                 open_model(name),
@@ -44,7 +44,6 @@ def run(args):
                 detect=None if args.no_detection else "auto",
                 name=Path(name).resolve().name,
                 card=card,
-                class_names=class_names,
             )
         except MissingExtraError as error:
             raise MissingExtraError(
@@ -68,12 +67,10 @@ def describe(name):
     card : dict
         Network, number of parameters and scores; `text` is the whole model card of a
         pretrained model, in Markdown. Empty for an ONNX file.
-    class_names : list of str or None
-        As the model file has them.
     """
     path = model_file(name)
     if path is not None and path.suffix == ".onnx":
-        return {}, None
+        return {}
     with open_pretrained(path or name) as file:
         metadata = file.metadata
     card = {
@@ -86,7 +83,7 @@ def describe(name):
         card |= {**_scores(text), "text": text}
     elif (accuracy := last_validation_accuracy(metadata)) is not None:
         card["last validation accuracy"] = accuracy
-    return card, metadata["class_names"]
+    return card
 
 
 def _scores(text):

@@ -14,10 +14,11 @@ from .._pipeline import make_fer_pipeline, make_seed_pipeline
 from .._training.checkpoint import library_versions
 from .._training.module import network_specs
 from .._training.net import resolve_device, resolve_lr
+from ..datasets import class_names
 from ..exceptions import DataFileError, FERError, MissingExtraError
 from ..model_selection import train_test_split_faces
 from ..networks import NETWORKS
-from ._labelled import draw_faces, emotion_names, read_faces
+from ._labelled import draw_faces, read_faces
 from ._models import model_file, use_threads
 from ._pictures import draw_pictures
 from ._progress import BestOnInterrupt, Progress
@@ -298,6 +299,7 @@ def fit(pipe, train, valid, folder, soft_targets=None, *, quiet=False):
             cnn__soft_targets=soft_targets,
             cnn__X_val=valid.images,
             cnn__y_val=valid.target,
+            cnn__class_names=train.target_names,
         )
     # The model will be used elsewhere than it was trained.
     pipe.set_params(cnn__callbacks=None, cnn__checkpoint=None)
@@ -312,7 +314,7 @@ def finish(pipe, train, valid, folder, say):
     save_model(pipe, folder.model)
     folder.write_table("history.csv", cnn.history_)
     y_prob = pipe.predict_proba(valid.images)
-    names = emotion_names(pipe.classes_)
+    names = class_names(pipe)
     metrics = score(valid.names, y_prob, names)
     training = {"epochs": cnn.n_iter_, "stop_reason": cnn.stop_reason_}
     folder.write_json("metrics.json", {**training, **metrics})

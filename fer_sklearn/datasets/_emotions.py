@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..exceptions import FERError
+
 __all__ = ["EMOTIONS", "class_names", "emotion_label"]
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -13,7 +15,7 @@ _SYNONYMS = {
     "happy": ("happiness", "joy", "joyful"),
     "sad": ("sadness",),
     "surprise": ("surprised",),
-    "neutral": ("neutrality", "calm"),
+    "neutral": ("neutrality",),
 }
 
 _LABELS = {
@@ -49,33 +51,111 @@ def emotion_label(word):
     return _LABELS.get(word.strip().casefold())
 
 
-def are_emotions(classes):
-    """Whether classes are FER2013's own: the numbers 0 to 6, each of them.
+def class_names(model):
+    """Name the classes of a fitted model.
 
-    Fewer numbers may be anybody's labels, such as 0 for calm and 1 for tense.
-    """
-    labels = np.asarray(classes)
-    return labels.dtype.kind in "iu" and np.array_equal(labels, range(len(EMOTIONS)))
+    Everything that shows a class asks this function: the command line, the web
+    service, csv files and pictures. The rule:
 
-
-def class_names(classes):
-    """Name classes: the emotions if they are FER2013's seven, else the labels as text.
+    1. A model's classes are called what its training said:
+       ``fit(..., class_names=faces.target_names)``. The command line says so for
+       all data that it reads. Names are stored in the model and in its file.
+    2. Where nothing was said, the numbers 0 to 6, all seven of them, are the
+       emotions of FER2013.
+    3. All other labels are called what they are: 0 and 1 are "0" and "1".
 
     Parameters
     ----------
-    classes : sequence of int or str
-        Such as the `classes_` of a fitted pipeline.
+    model : estimator
+        Fitted: a `FERClassifier`, or a pipeline or search that ends in one. Any other
+        classifier is named by its `classes_`, by rules 2 and 3.
+
+    Returns
+    -------
+    list of str
+        In the order of ``model.classes_``.
+
+    Raises
+    ------
+    FERError
+        If the model is not fitted or is not a classifier.
+
+    Examples
+    --------
+    >>> from fer_sklearn import EMOTIONS, FERClassifier, PixelStringTransformer
+    >>> from fer_sklearn import make_faces
+    >>> from fer_sklearn.datasets import class_names
+    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> X = PixelStringTransformer(image_shape=(16, 16)).transform(faces.data)
+    >>> clf = FERClassifier("nano", max_epochs=1).fit(X, faces.target)
+    >>> class_names(clf)[:4]
+    ['angry', 'disgust', 'fear', 'happy']
+
+    Trained on fewer emotions, a model knows their names if it is told:
+
+    >>> few = (faces.target == 3) | (faces.target == 4)
+    >>> class_names(clf.fit(X[few], faces.target[few]))
+    ['3', '4']
+    >>> clf = clf.fit(X[few], faces.target[few], class_names=EMOTIONS)
+    >>> class_names(clf)
+    ['happy', 'sad']
+    """
+    last = model
+    while not hasattr(last, "class_names_"):
+        if hasattr(last, "best_estimator_"):
+            last = last.best_estimator_
+        elif hasattr(last, "steps"):
+            last = last.steps[-1][1]
+        elif hasattr(model, "classes_"):
+            return name_classes(model.classes_)
+        else:
+            raise FERError(
+                f"{type(model).__name__} has no classes_. Expected a fitted classifier."
+            )
+    return list(last.class_names_)
+
+
+def name_classes(classes, names=None):
+    """Name labels by the rule that `class_names` documents.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
+        Sorted labels, each once.
+    names : sequence of str, default=None
+        What the labels 0, 1, 2, ... are called; None applies rules 2 and 3.
 
     Returns
     -------
     list of str
 
-    Examples
-    --------
-    >>> from fer_sklearn.datasets import class_names
-    >>> class_names([0, 1, 2, 3, 4, 5, 6])[:4]
-    ['angry', 'disgust', 'fear', 'happy']
-    >>> class_names(["calm", "tense"])
-    ['calm', 'tense']
+    Raises
+    ------
+    FERError
+        If `names` does not name all of `classes`, or two of them alike.
     """
-    return list(EMOTIONS) if are_emotions(classes) else list(map(str, classes))
+    labels = np.asarray(classes)
+    is_whole = labels.dtype.kind in "iu"
+    if names is None:
+        if is_whole and np.array_equal(labels, range(len(EMOTIONS))):
+            return list(EMOTIONS)
+        return [str(label) for label in labels.tolist()]
+    if not is_whole:
+        raise FERError(
+            "class_names names the labels 0, 1, 2, ..., but the labels are "
+            f"{labels.tolist()[:5]}. Leave it out: such labels are names already."
+        )
+    names = list(names)
+    if labels.min() < 0 or labels.max() >= len(names):
+        outside = labels.min() if labels.min() < 0 else labels.max()
+        raise FERError(
+            f"class_names has {len(names)} names, for the labels 0 to "
+            f"{len(names) - 1}, but there is a label {outside}. Give a name for every "
+            "label from 0, such as the target_names of a dataset."
+        )
+    chosen = [names[label] for label in labels.tolist()]
+    if not all(isinstance(name, str) for name in chosen):
+        raise FERError(f"class_names must hold strings, got {chosen[:5]}.")
+    if len(set(chosen)) < len(chosen):
+        raise FERError(f"class_names must be different from each other, got {chosen}.")
+    return chosen

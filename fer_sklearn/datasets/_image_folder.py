@@ -13,6 +13,18 @@ from ._image_files import read_face_image
 
 __all__ = ["load_image_folder"]
 
+# The parts of a folder, by the names they go round with, in the words of FER2013.
+USAGES = {
+    "train": "Training",
+    "training": "Training",
+    "val": "PublicTest",
+    "valid": "PublicTest",
+    "validation": "PublicTest",
+    "publictest": "PublicTest",
+    "test": "PrivateTest",
+    "privatetest": "PrivateTest",
+}
+
 # What file managers leave behind in every folder.
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
@@ -27,14 +39,16 @@ folder of its emotion.
 def load_image_folder(
     path, *, usage=None, image_size=48, on_error="raise", return_X_y=False
 ):
-    """Read faces from image files in one folder an emotion.
+    """Read faces from image files in one folder per emotion.
 
     Two forms are read: emotion folders at once (``angry/*.jpg``), or inside folders
     for the parts of the data (``train/angry/*.jpg``, ``test/angry/*.jpg``). Emotion
     folders are known by name, whatever their case or order, and by the common
     synonyms (anger, disgusted, fearful, happiness, sadness, surprised). So label 0 is
-    angry here as in ``fer2013.csv``. They may have folders of their own. Every file
-    in them must be an image; hidden files are left out.
+    angry here as in ``fer2013.csv``. Folders of any other name, such as contempt or
+    frustrated, are further classes: their labels are 7, 8, ..., in alphabetical order.
+    All these folders may have folders of their own. Every file in them must be an
+    image; hidden files are left out.
 
     Parameters
     ----------
@@ -60,9 +74,11 @@ def load_image_folder(
             Grey levels, 0 is black; in the order of the sorted file names, part
             after part and emotion after emotion.
         target : array of shape (n_samples,), int64
-            0 to 6, the place of the emotion in `target_names`.
+            The place of the emotion in `target_names`.
         target_names : list of str
-            `EMOTIONS`: angry, disgust, fear, happy, sad, surprise, neutral.
+            `EMOTIONS` (angry, disgust, fear, happy, sad, surprise, neutral), then the
+            names of other folders in lower case. Hand it to ``fit`` as `class_names`,
+            so that the model knows them.
         usage : Series of shape (n_samples,), str, or None
             The folder of the part of each row. None if there are no parts.
         filenames : list of str
@@ -77,8 +93,7 @@ def load_image_folder(
     Raises
     ------
     DataFileError
-        If a folder has a name that is no emotion, there is no part `usage`, or
-        there is no image at all.
+        If there is no folder of a class, no part `usage`, or no image at all.
     ImageFileError
         If a file is damaged or not an image and `on_error` is "raise".
     OSError
@@ -107,11 +122,21 @@ def load_image_folder(
     ...     faces = load_image_folder(folder, usage="train")
     >>> faces.data.shape, faces.target.tolist()
     ((2, 48, 48), [3, 4])
+
+    A pipeline that is trained on such folders learns what the classes are called:
+
+    >>> from fer_sklearn import make_fer_pipeline
+    >>> pipe = make_fer_pipeline("nano", max_epochs=1)
+    >>> pipe = pipe.fit(
+    ...     faces.data, faces.target, cnn__class_names=faces.target_names
+    ... )
+    >>> pipe["cnn"].class_names_
+    ['happy', 'sad']
     """
     if on_error not in ("raise", "skip"):
         raise DataFileError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
     path = Path(path)
-    files = _find_files(path, usage)
+    files, target_names = _find_files(path, usage)
     images, kept, errors = [], [], {}
     for file in files:
         try:
@@ -124,7 +149,7 @@ def load_image_folder(
     _warn_of(errors)
     if not images:
         raise DataFileError(
-            f"There is no readable image in the emotion folders of {path}. "
+            f"There is no readable image in the folders of {path}. "
             f"Expected files such as {path / EMOTIONS[0] / '1.jpg'}."
         )
     data = np.stack(images)
@@ -135,7 +160,7 @@ def load_image_folder(
     return Bunch(
         data=data,
         target=target,
-        target_names=list(EMOTIONS),
+        target_names=target_names,
         usage=None if parts[0] is None else pd.Series(parts, name="usage"),
         filenames=[str(name) for name in names],
         errors=errors,
@@ -154,59 +179,76 @@ def _warn_of(errors):
 
 
 def _find_files(path, usage):
-    """List (file, label, part) of all files, sorted; look at no content yet."""
+    """List (file, label, part) of all files, sorted, and the names of the labels.
+
+    No content is looked at yet. Labels do not depend on `usage`: all parts count.
+    """
     folders = _folders_in(path)
-    if any(emotion_label(folder.name) is not None for folder in folders):
+    if _are_classes(folders):
         if usage is not None:
             raise DataFileError(
                 f"{path} has emotion folders at once, so usage={usage!r} cannot be "
                 "chosen. Leave usage=None."
             )
-        return _files_of_part(path, None)
-    parts = [folder for folder in folders if _folders_in(folder)]
+        parts = {None: folders}
+    else:
+        parts = {folder.name: _folders_in(folder) for folder in folders}
+        parts = {part: classes for part, classes in parts.items() if classes}
     if not parts:
         raise DataFileError(
-            f"{path} has no emotion folders. Expected {', '.join(EMOTIONS)}, each with "
-            "image files, here or in folders such as train and test."
+            f"{path} has no emotion folders. Expected {', '.join(EMOTIONS)} or names "
+            "of your own, each with image files, here or in folders such as train and "
+            "test."
         )
-    return [
-        file
-        for part in _choose_parts(path, parts, usage)
-        for file in _files_of_part(part, part.name)
+    files = [
+        (file, _class_name(folder), part)
+        for part, classes in parts.items()
+        for folder in classes
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not _is_litter(file, folder)
     ]
+    own = {name for _, name, _ in files} - {*EMOTIONS}
+    target_names = [*EMOTIONS, *sorted(own)]
+    chosen = _choose_parts(path, list(parts), usage)
+    files = [
+        (file, target_names.index(name), part)
+        for file, name, part in files
+        if part in chosen
+    ]
+    order = {part: place for place, part in enumerate(parts)}
+    return sorted(files, key=lambda file: (order[file[2]], file[1])), target_names
+
+
+def _are_classes(folders):
+    """Whether these are the folders of classes, not of parts that hold such."""
+    if any(emotion_label(folder.name) is not None for folder in folders):
+        return True
+    if any(folder.name.casefold() in USAGES for folder in folders):
+        return False
+    return any(file.is_file() for folder in folders for file in _entries(folder))
+
+
+def _class_name(folder):
+    label = emotion_label(folder.name)
+    return folder.name.strip().casefold() if label is None else EMOTIONS[label]
 
 
 def _choose_parts(path, parts, usage):
     if usage is None:
         return parts
-    chosen = [part for part in parts if part.name.casefold() == usage.casefold()]
+    chosen = [part for part in parts if part.casefold() == usage.casefold()]
     if not chosen:
-        has = ", ".join(repr(part.name) for part in parts)
+        has = ", ".join(map(repr, parts))
         raise DataFileError(f"{path} has no folder {usage!r}; it has {has}.")
     return chosen
 
 
-def _files_of_part(path, part):
-    folders = {}
-    for folder in _folders_in(path):
-        label = emotion_label(folder.name)
-        if label is None:
-            raise DataFileError(
-                f"{folder} is not the folder of an emotion. Expected "
-                f"{', '.join(EMOTIONS)} or a common synonym; rename or move it."
-            )
-        folders.setdefault(label, []).append(folder)
-    return [
-        (file, label, part)
-        for label in sorted(folders)
-        for folder in folders[label]
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and not _is_litter(file, folder)
-    ]
-
-
 def _folders_in(path):
-    return sorted(x for x in path.iterdir() if x.is_dir() and not _is_litter(x, path))
+    return [entry for entry in _entries(path) if entry.is_dir()]
+
+
+def _entries(path):
+    return sorted(entry for entry in path.iterdir() if not _is_litter(entry, path))
 
 
 def _is_litter(file, folder):

@@ -113,7 +113,7 @@ def predict_file(
     sources = _check_parameters(source, out, chunk_size, on_error)
     open_writer = writer_for(out)
     model = _open_model(model)
-    names = class_names(model.classes_)
+    names = class_names(model)
     left_out = _LeftOut()
     n_rows = 0
 

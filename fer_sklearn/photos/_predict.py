@@ -56,7 +56,7 @@ def predict_photos(pipe, photos, *, cropper=None):
     if cropper is None:
         cropper = FaceCropper(image_size=_face_size(pipe))
     crops = cropper.crop(photos)
-    names = class_names(pipe.classes_)
+    names = class_names(pipe)
     y_prob = np.zeros((0, len(names)))
     if len(crops):
         y_prob = pipe.predict_proba(crops.images)

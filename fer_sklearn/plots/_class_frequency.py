@@ -37,8 +37,11 @@ class ClassFrequencyDisplay:
 
     Examples
     --------
+    >>> from fer_sklearn import EMOTIONS
     >>> from fer_sklearn.plots import ClassFrequencyDisplay
-    >>> display = ClassFrequencyDisplay.from_labels([3, 3, 3, 6])
+    >>> display = ClassFrequencyDisplay.from_labels(
+    ...     [3, 3, 3, 6], display_labels=EMOTIONS
+    ... )
     >>> display.class_names.tolist(), display.counts.tolist()
     (['happy', 'neutral'], [3, 1])
     >>> [text.get_text() for text in display.texts_]
@@ -56,11 +59,13 @@ class ClassFrequencyDisplay:
         Parameters
         ----------
         y : array-like of shape (n_samples,)
-            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+            Emotions: names, or whole numbers that `display_labels` names.
         labels : array-like of shape (n_classes,), default=None
             Classes that get a bar even if `y` lacks them, such as ``range(7)``.
         display_labels : sequence of str, default=None
-            Names of the sorted distinct labels, for labels that are no emotions.
+            Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
+            distinct labels. None names the numbers 0 to 6, all seven of them, as
+            FER2013 does, and takes other labels as they are.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs : dict

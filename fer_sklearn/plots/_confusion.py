@@ -14,14 +14,16 @@ def plot_confusion_matrix(
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+        Emotions: names, or whole numbers that `display_labels` names.
     y_pred : array-like of shape (n_samples,)
         Predicted emotions.
     normalize : {"true", "pred", "all"} or None, default="true"
         "true" divides each row by its sum, so that the diagonal holds the recalls;
         "pred" each column, so that it holds the precisions; None shows counts.
     display_labels : sequence of str, default=None
-        Names of the sorted distinct labels, for labels that are no emotions.
+        Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
+        distinct labels. None names the numbers 0 to 6, all seven of them, as
+        FER2013 does, and takes other labels as they are.
     ax : matplotlib Axes, default=None
         Axes to draw on; None makes a new figure.
     **kwargs : dict
@@ -43,8 +45,11 @@ def plot_confusion_matrix(
 
     Examples
     --------
+    >>> from fer_sklearn import EMOTIONS
     >>> from fer_sklearn.plots import plot_confusion_matrix
-    >>> display = plot_confusion_matrix([3, 3, 3, 3, 6], [3, 3, 3, 6, 6])
+    >>> display = plot_confusion_matrix(
+    ...     [3, 3, 3, 3, 6], [3, 3, 3, 6, 6], display_labels=EMOTIONS
+    ... )
     >>> display.display_labels.tolist()
     ['happy', 'neutral']
     >>> display.confusion_matrix

@@ -6,6 +6,7 @@ from ._inputs import (
     as_faces,
     check_count,
     check_lengths,
+    name_by_model,
     name_labels,
     predict_proba,
     take,
@@ -81,13 +82,15 @@ class FaceGridDisplay:
             Pixel strings, an array of grey levels, or AugmentedImages, of which one
             draw is shown.
         y : array-like of shape (n_samples,), default=None
-            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+            Emotions: names, or whole numbers that `display_labels` names.
         n_faces : int, default=28
             Number of faces: the first ones. Shuffle `X` for others.
         n_columns : int, default=None
             Number of faces beside each other; None means 7.
         display_labels : sequence of str, default=None
-            Names of the sorted distinct labels, for labels that are no emotions.
+            Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
+            distinct labels. None names the numbers 0 to 6, all seven of them, as
+            FER2013 does, and takes other labels as they are.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
 
@@ -122,7 +125,7 @@ class FaceGridDisplay:
         X : array-like of shape (n_samples,) or (n_samples, height, width)
             Pixel strings or an array of grey levels, as `estimator` takes them.
         y : array-like of shape (n_samples,), default=None
-            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+            Their labels, or the names that `estimator` has for them.
         n_faces : int, default=28
             Number of faces: the first ones. No others are predicted.
         **kwargs : dict
@@ -143,6 +146,10 @@ class FaceGridDisplay:
             y_pred, confidence = classes[y_prob.argmax(axis=1)], y_prob.max(axis=1)
         else:
             y_pred = estimator.predict(X)
+        if kwargs.get("display_labels") is None:
+            (y_pred,) = name_by_model(estimator, y_pred)
+            if y is not None:
+                (y,) = name_by_model(estimator, y)
         return cls.from_predictions(
             X, y, y_pred, confidence=confidence, n_faces=n_faces, **kwargs
         )
@@ -167,7 +174,7 @@ class FaceGridDisplay:
         X : array-like of shape (n_samples,) or (n_samples, height, width)
             Pixel strings or an array of grey levels.
         y_true : array-like of shape (n_samples,) or None
-            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+            Emotions: names, or whole numbers that `display_labels` names.
         y_pred : array-like of shape (n_samples,)
             Predicted emotions.
         confidence : array-like of shape (n_samples,), default=None
@@ -177,7 +184,9 @@ class FaceGridDisplay:
         n_columns : int, default=None
             Number of faces beside each other; None means 7.
         display_labels : sequence of str, default=None
-            Names of the sorted distinct labels, for labels that are no emotions.
+            Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
+            distinct labels. None names the numbers 0 to 6, all seven of them, as
+            FER2013 does, and takes other labels as they are.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
 

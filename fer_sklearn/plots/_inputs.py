@@ -6,7 +6,8 @@ from numbers import Integral
 import numpy as np
 
 from .._pixels import PixelStringTransformer
-from ..datasets import EMOTIONS, emotion_label
+from ..datasets import EMOTIONS, class_names, emotion_label
+from ..datasets._emotions import name_classes
 from ..exceptions import FERError
 
 
@@ -89,7 +90,9 @@ def check_count(**counts):
 def name_labels(*columns, classes=None, display_labels=None):
     """Give labels their names.
 
-    Whole numbers 0 to 6 are named by `EMOTIONS`, whatever else is written as it is.
+    Whole numbers are named by `display_labels`, or else by the rule that
+    `fer_sklearn.datasets.class_names` documents. Strings are names already, except
+    where all labels are strings and `display_labels` is given.
 
     Parameters
     ----------
@@ -98,36 +101,74 @@ def name_labels(*columns, classes=None, display_labels=None):
     classes : array-like, default=None
         Further labels that get a name even if no column has them.
     display_labels : sequence of str, default=None
-        Names of the sorted distinct labels, instead of `EMOTIONS`.
+        Names of the sorted distinct labels, or of the labels 0, 1, 2, ..., such as
+        `EMOTIONS`.
 
     Returns
     -------
     columns : list of ndarray of str
         The columns' names.
     class_names : ndarray of str
-        All names, in the order of `EMOTIONS` if they are emotions, else sorted.
+        All names; emotions first and in the order of `EMOTIONS`. Those of
+        `display_labels` are in the order of their labels.
     """
     columns = [_check_labels(column) for column in columns]
-    known = [_check_labels(classes)] if classes is not None else []
+    known = [] if classes is None else [_check_labels(classes)]
+    whole = [c for c in (*columns, *known) if c.dtype.kind in "iu"]
     if display_labels is None:
-        names = [_default_names(column) for column in columns]
-        class_names = _in_order(names + [_default_names(c) for c in known])
-        return names, class_names
-    labels = np.unique(np.concatenate(known or columns))
-    display_labels = np.asarray(display_labels, dtype=str)
-    if len(display_labels) != len(labels):
-        raise FERError(
-            f"display_labels has {len(display_labels)} names for {len(labels)} labels: "
-            f"{labels.tolist()}."
-        )
+        labels = np.unique(np.concatenate(whole)) if whole else np.array([], dtype=int)
+        names = name_classes(labels)
+    else:
+        labels = np.unique(np.concatenate(known or whole or columns))
+        names = _choose_names(display_labels, labels)
+        _check_known(columns, labels)
+    called = dict(zip(labels.tolist(), names, strict=True))
+    named = [_call(column, called) for column in columns]
+    every = np.unique(np.concatenate(named + [_call(c, called) for c in known]))
+    if display_labels is None:
+        return named, _in_order(every)
+    others = np.setdiff1d(every, names)
+    return named, np.array([*names, *others], dtype=str)
+
+
+def _call(column, called):
+    return np.array([called.get(x, str(x)) for x in column.tolist()], dtype=str)
+
+
+def _choose_names(display_labels, labels):
+    """Give a name for each label: by its place among them, or by the label itself."""
+    names = list(map(str, display_labels))
+    if len(names) == len(labels):
+        return names
+    if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < len(names):
+        return [names[label] for label in labels]
+    raise FERError(
+        f"display_labels has {len(names)} names for {len(labels)} labels: "
+        f"{labels.tolist()}."
+    )
+
+
+def _check_known(columns, labels):
     for column in columns:
-        strangers = np.setdiff1d(column, labels)
-        if len(strangers):
-            raise FERError(
-                f"Label {strangers[0].item()!r} is not among the classes "
-                f"{labels.tolist()}."
-            )
-    return [display_labels[np.searchsorted(labels, c)] for c in columns], display_labels
+        if column.dtype.kind == labels.dtype.kind:
+            strangers = np.setdiff1d(column, labels)
+            if len(strangers):
+                raise FERError(
+                    f"Label {strangers[0].item()!r} is not among the classes "
+                    f"{labels.tolist()}."
+                )
+
+
+def name_by_model(estimator, *columns):
+    """Give labels the names that a model's classes have; others as they are.
+
+    An estimator without `classes_` gives no names; its labels come back unchanged.
+    """
+    if not hasattr(estimator, "classes_"):
+        return columns
+    labels = np.asarray(estimator.classes_).tolist()
+    called = dict(zip(labels, class_names(estimator), strict=True))
+    return [_call(_check_labels(column), called) for column in columns]
 
 
 def _check_labels(labels):
@@ -148,23 +189,19 @@ def _check_labels(labels):
             raise FERError(f"Label {bad[0]} is missing; leave the row out.")
         if all(isinstance(v, int | np.integer) for v in labels):
             labels = labels.astype(np.int64)
-    return labels if labels.dtype.kind in "iu" else labels.astype(str)
+    return labels.astype(np.int64 if labels.dtype.kind in "iu" else str)
 
 
-def _default_names(labels):
-    if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < len(EMOTIONS):
-        return np.asarray(EMOTIONS)[labels]
-    return labels.astype(str)
+def _in_order(names):
+    """Sort names: emotions as in `EMOTIONS`, then numbers, then others."""
 
+    def key(name):
+        place = emotion_label(name)
+        if place is not None:
+            return 0, place, name
+        return (1, int(name), name) if name.lstrip("-").isdecimal() else (2, 0, name)
 
-def _in_order(columns):
-    names = np.unique(np.concatenate(columns))
-    places = [emotion_label(name) for name in names]
-    if None not in places:
-        return names[np.argsort(places, kind="stable")]
-    if all(name.lstrip("-").isdigit() for name in names):
-        return names[np.argsort([int(name) for name in names])]
-    return names
+    return np.array(sorted(names.tolist(), key=key))
 
 
 def find_fitted(estimator, attribute):

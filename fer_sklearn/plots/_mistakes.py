@@ -7,6 +7,7 @@ from ._inputs import (
     check_count,
     check_lengths,
     check_prob,
+    name_by_model,
     name_labels,
     predict_proba,
     take,
@@ -103,6 +104,8 @@ class MistakesDisplay:
             If `estimator` has no `predict_proba`, or as in `from_predictions`.
         """
         y_prob, classes = predict_proba(estimator, X)
+        if kwargs.get("display_labels") is None:
+            y, classes = name_by_model(estimator, y, classes)
         return cls.from_predictions(X, y, y_prob, labels=classes, **kwargs)
 
     @classmethod
@@ -125,7 +128,7 @@ class MistakesDisplay:
         X : array-like of shape (n_samples,) or (n_samples, height, width)
             Pixel strings or an array of grey levels.
         y_true : array-like of shape (n_samples,)
-            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+            Emotions: names, or whole numbers that `display_labels` names.
         y_prob : array-like of shape (n_samples, n_classes)
             Probabilities, 0 to 1, as `predict_proba` gives them.
         labels : array-like of shape (n_classes,), default=None

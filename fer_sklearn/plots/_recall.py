@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from ..exceptions import FERError
-from ._inputs import check_lengths, name_labels
+from ._inputs import check_lengths, name_by_model, name_labels
 from ._style import BLUE, FONT_SIZE, GREY, SMALL_FONT_SIZE, get_axes, percent, tidy
 
 
@@ -94,7 +94,10 @@ class RecallDisplay:
         RecallDisplay
             The display with the recalls, drawn.
         """
-        return cls.from_predictions(y, estimator.predict(X), **kwargs)
+        y_pred = estimator.predict(X)
+        if kwargs.get("display_labels") is None:
+            y, y_pred = name_by_model(estimator, y, y_pred)
+        return cls.from_predictions(y, y_pred, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -112,14 +115,16 @@ class RecallDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            Emotions: whole numbers 0 to 6, named by `EMOTIONS`, or strings.
+            Emotions: names, or whole numbers that `display_labels` names.
         y_pred : array-like of shape (n_samples,)
             Predicted emotions. An emotion that is predicted but is not in `y_true`
             has no recall and is left out.
         confidence_level : float, default=0.95
             How often such an interval holds the true recall, between 0 and 1.
         display_labels : sequence of str, default=None
-            Names of the sorted distinct labels, for labels that are no emotions.
+            Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
+            distinct labels. None names the numbers 0 to 6, all seven of them, as
+            FER2013 does, and takes other labels as they are.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         **kwargs : dict

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..exceptions import FERError
-from ._inputs import as_face, as_faces, name_labels, predict_proba
+from ._inputs import as_face, as_faces, name_by_model, predict_proba
 from ._mosaic import Mosaic
 from ._style import SMALL_FONT_SIZE, percent
 
@@ -136,10 +136,10 @@ class SaliencyDisplay:
                 stack = stack.reshape(len(stack), -1)
             y_prob, classes = predict_proba(estimator, stack)
             if target is not None:
-                column = _find_class(target, classes)
+                column = _find_class(estimator, target, classes)
             chosen = y_prob[0].argmax() if column is None else column
             maps.append((places, y_prob[:, chosen], classes[chosen]))
-        (names,), _ = name_labels([label for *_, label in maps])
+        (names,) = name_by_model(estimator, [label for *_, label in maps])
         return cls(
             images,
             saliency=np.array(
@@ -247,8 +247,8 @@ def _spread(places, probability, patch_size, image_shape):
     return falls / np.maximum(visits, 1)
 
 
-def _find_class(target, classes):
-    (wanted, names), _ = name_labels([target], classes)
+def _find_class(estimator, target, classes):
+    wanted, names = name_by_model(estimator, [target], classes)
     found = np.flatnonzero(names == wanted[0])
     if len(found) == 0:
         raise FERError(f"target {target!r} is none of the classes: {', '.join(names)}.")

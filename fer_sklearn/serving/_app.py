@@ -61,8 +61,8 @@ def create_app(
         numbers, except `text`: this is Markdown, and becomes the page ``/card``, which
         needs no token.
     class_names : sequence of str, default=None
-        Names of ``model.classes_``; None names FER2013's 0 to 6, and takes others as
-        they are.
+        Names of ``model.classes_``; None takes those that the model has, see
+        `fer_sklearn.datasets.class_names`.
 
     Returns
     -------

@@ -14,8 +14,8 @@ class EmotionModel:
     model : estimator
         Fitted; its `predict_proba` takes uint8 faces (n, 48, 48).
     class_names : sequence of str, default=None
-        A name for each of ``model.classes_``. None names 0 to 6 as FER2013 does and
-        takes other classes as they are.
+        A name for each of ``model.classes_``. None takes those that the model has, see
+        `fer_sklearn.datasets.class_names`.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _names(model, class_names):
         )
     classes = list(model.classes_)
     if class_names is None:
-        return tuple(default_names(classes))
+        return tuple(default_names(model))
     if len(class_names) != len(classes):
         raise FERError(
             f"class_names has {len(class_names)} names, the model has {len(classes)} "

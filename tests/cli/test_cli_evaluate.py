@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_sklearn import EMOTIONS, load_model, make_faces
+from fer_sklearn import EMOTIONS, FERClassifier, load_model, make_faces, save_model
 from fer_sklearn.cli import main
+from fer_sklearn.datasets import class_names
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,59 @@ def test_emotions_that_the_model_never_saw(train, faces, capsys, tmp_path):
     message = _fails(capsys, out, tmp_path / "all.csv")
     assert "does not know angry, disgust" in message
     assert "it knows happy, sad" in message
+
+
+def _say_all(model, faces, capsys):
+    """What evaluate, predict, inspect and the model itself call its classes."""
+    evaluated = list(_evaluate(capsys, model, faces)["emotions"])
+    assert main(["predict", str(model), str(faces)]) == 0
+    header = capsys.readouterr().out.partition("\n")[0]
+    assert main(["inspect", str(model)]) == 0
+    inspected = capsys.readouterr().out.partition("classes")[2].partition("\n")[0]
+    loaded = class_names(load_model(model / "model.fer"))
+    return evaluated, header.split(",")[3:], inspected.strip(), loaded
+
+
+def test_all_commands_call_a_class_the_same(train, faces, capsys, tmp_path):
+    few = np.isin(faces.target, [3, 4])
+    table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data})[few]
+    table.to_csv(tmp_path / "few.csv", index=False)
+    assert train(tmp_path / "few.csv", "--out", tmp_path / "run", "--quiet") == 0
+    capsys.readouterr()
+    said = _say_all(tmp_path / "run", tmp_path / "few.csv", capsys)
+    names = ["happy", "sad"]
+    assert said == (names, names, "3 happy, 4 sad", names)
+
+
+def test_classes_of_ones_own(train, faces, images, capsys, tmp_path):
+    for row, label in enumerate(faces.target):
+        folder = tmp_path / "faces" / ("frustrated" if label < 3 else "contempt")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[row]).save(folder / f"{row}.png")
+    assert train(tmp_path / "faces", "--out", tmp_path / "run", "--quiet") == 0
+    out = capsys.readouterr().out
+    assert "contempt " in out and "frustrated " in out
+    table = pd.DataFrame({"pixels": faces.data})
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    names = ["contempt", "frustrated"]
+    assert list(
+        _evaluate(capsys, tmp_path / "run", tmp_path / "faces")["emotions"]
+    ) == (names)
+    assert main(["predict", str(tmp_path / "run"), str(tmp_path / "faces.csv")]) == 0
+    header, first, *_ = capsys.readouterr().out.split("\n")
+    assert header.split(",")[3:] == names
+    assert first.split(",")[2] in names
+
+
+def test_a_model_that_was_not_told_the_names(faces, images, capsys, tmp_path):
+    few = np.isin(faces.target, [3, 4])
+    clf = FERClassifier("nano", max_epochs=1).fit(images[few], faces.target[few])
+    save_model(clf, tmp_path / "model.fer")
+    table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data})[few]
+    table.to_csv(tmp_path / "few.csv", index=False)
+    message = _fails(capsys, tmp_path / "model.fer", tmp_path / "few.csv")
+    assert "does not know happy, sad; it knows 3, 4." in message
+    assert "fit(..., class_names=EMOTIONS)" in message
 
 
 def _break_off(path):

@@ -5,7 +5,6 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from fer_sklearn.cli._report import format_report, score
-from fer_sklearn.datasets import EMOTIONS, class_names
 
 NAMES = ["happy", "angry", "sad"]  # not in alphabetical order
 
@@ -62,17 +61,3 @@ def test_the_report_prints_the_standard_error(answers):
     text = format_report(metrics, "200 faces")
     assert text.startswith("200 faces\n")
     assert f"standard error {metrics['standard_error']:.3f}" in text
-
-
-@pytest.mark.parametrize(
-    ("classes", "names"),
-    [
-        (range(7), list(EMOTIONS)),
-        ([0, 1], ["0", "1"]),  # anybody's yes and no
-        ([1, 9], ["1", "9"]),
-        (["b", "c"], ["b", "c"]),
-        ([True, False], ["True", "False"]),
-    ],
-)
-def test_class_names(classes, names):
-    assert class_names(classes) == names

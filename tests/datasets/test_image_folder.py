@@ -106,21 +106,45 @@ def test_damaged_file(save):
     assert list(faces.errors) == [str(folder / "happy" / x) for x in ("2.png", "3.txt")]
 
 
-def test_unknown_emotion_folder(save):
-    folder = save("train/happy/1.png")
-    save("train/contempt/1.png")
-    with pytest.raises(
-        DataFileError, match=r"contempt is not the folder of an emotion.*rename or move"
-    ):
-        load_image_folder(folder)
+def test_names_of_ones_own_come_after_the_emotions(save):
+    for name in ("Frustrated/1.png", "happiness/1.png", "contempt/a/1.png"):
+        folder = save(name)
+    faces = load_image_folder(folder)
+    assert faces.target.tolist() == [3, 7, 8]
+    assert faces.target_names == [*EMOTIONS, "contempt", "frustrated"]
 
 
-@pytest.mark.parametrize("name", ["1.png", "contempt/1.png"])
-def test_no_emotion_folders(save, name):
+def test_two_classes_of_ones_own(save):
+    for name in ("tense/1.png", "calm/1.png", "calm/2.png"):
+        folder = save(name)
+    faces = load_image_folder(folder)
+    assert faces.usage is None
+    names = [faces.target_names[label] for label in faces.target]
+    assert names == ["calm", "calm", "tense"]
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("fold1", "fold2")])
+def test_labels_are_the_same_in_all_parts(save, parts):
+    for name in ("tense/1.png", "calm/1.png", "neutral/1.png"):
+        save(f"{parts[0]}/{name}")
+    folder = save(f"{parts[1]}/Tense/2.png")
+    assert load_image_folder(folder).target.size == 4
+    last = load_image_folder(folder, usage=parts[1])
+    assert last.target.tolist() == [8]
+    assert last.target_names == [*EMOTIONS, "calm", "tense"]
+
+
+def test_pictures_in_a_folder_for_a_part_are_no_class(save):
+    save("train/1.png")
+    with pytest.raises(DataFileError, match="has no emotion folders"):
+        load_image_folder(save("test/1.png"))
+
+
+def test_no_emotion_folders(save):
     with pytest.raises(
-        DataFileError, match=r"has no emotion folders\. Expected angry, "
+        DataFileError, match=r"has no emotion folders\. Expected angry, .* of your own"
     ):
-        load_image_folder(save(name))
+        load_image_folder(save("1.png"))
 
 
 def test_wrong_usage(save):
@@ -133,7 +157,7 @@ def test_wrong_usage(save):
 
 def test_no_images(tmp_path):
     (tmp_path / "happy").mkdir()
-    with pytest.raises(DataFileError, match="no readable image in the emotion folders"):
+    with pytest.raises(DataFileError, match="no readable image in the folders of"):
         load_image_folder(tmp_path)
 
 

@@ -23,7 +23,7 @@ def test_bars_are_counts(assert_legible):
 
 def test_names_and_numbers_count_alike():
     y = np.array([6, 0, 3, 3])
-    numbers = ClassFrequencyDisplay.from_labels(y)
+    numbers = ClassFrequencyDisplay.from_labels(y, display_labels=EMOTIONS)
     names = ClassFrequencyDisplay.from_labels(np.array(EMOTIONS)[y])
     assert names.class_names.tolist() == ["angry", "happy", "neutral"]
     assert numbers.class_names.tolist() == names.class_names.tolist()

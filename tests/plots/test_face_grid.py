@@ -91,7 +91,9 @@ def test_classifier_without_probabilities(images):
 
 
 def test_string_labels_and_whole_number_predictions(images):
-    display = FaceGridDisplay.from_predictions(images[:2], ["sad", "fear"], [4, 3])
+    display = FaceGridDisplay.from_predictions(
+        images[:2], ["sad", "fear"], [4, 3], display_labels=EMOTIONS
+    )
     assert captions(display) == ["sad\n✓ sad", "fear\n✗ happy"]
 
 

@@ -57,15 +57,31 @@ def test_single_face(faces, images):
         as_face(images[:2])
 
 
-@pytest.mark.parametrize("labels", [[6, 3], [6.0, 3.0], np.array([6, 3], object)])
-def test_whole_numbers_are_emotions(labels):
-    (names,), class_names = name_labels(labels)
+@pytest.mark.parametrize("form", [np.uint8, float, object])
+def test_all_seven_numbers_are_emotions(form):
+    (names,), class_names = name_labels(np.array([6, 3, 0, 1, 2, 4, 5], form))
+    assert names.tolist()[:2] == ["neutral", "happy"]
+    assert class_names.tolist() == list(EMOTIONS)
+
+
+def test_all_seven_may_be_in_several_columns():
+    (true, _), _ = name_labels([0, 1, 2], [3, 4, 5, 6])
+    assert true.tolist() == ["angry", "disgust", "fear"]
+
+
+def test_few_numbers_are_no_emotions_unless_it_is_said():
+    """0 and 1 may be anybody's yes and no."""
+    assert name_labels([1, 0])[1].tolist() == ["0", "1"]
+    (names,), class_names = name_labels([6, 3], display_labels=EMOTIONS)
     assert names.tolist() == ["neutral", "happy"]
     assert class_names.tolist() == ["happy", "neutral"]
 
 
 def test_numbers_and_names_can_be_mixed():
-    (true, predicted), names = name_labels(["sad", "fear"], [4, 3])
+    (true, predicted), names = name_labels(
+        ["sad", "fear"], [4, 3], display_labels=EMOTIONS
+    )
+    names = np.sort(names)
     assert (true == predicted).tolist() == [True, False]
     assert names.tolist() == ["fear", "happy", "sad"]
 
@@ -73,6 +89,8 @@ def test_numbers_and_names_can_be_mixed():
 def test_other_labels_stay_as_they_are():
     assert name_labels([10, 9, 7])[1].tolist() == ["7", "9", "10"]
     assert name_labels(["b", "c", "a"])[1].tolist() == ["a", "b", "c"]
+    names = name_labels(["contempt", "sad", "happy"])[1]
+    assert names.tolist() == ["happy", "sad", "contempt"]
 
 
 def test_classes_add_names_without_faces():
@@ -83,6 +101,7 @@ def test_display_labels():
     (names,), class_names = name_labels([1, 0, 1], display_labels=["no", "yes"])
     assert names.tolist() == ["yes", "no", "yes"]
     assert class_names.tolist() == ["no", "yes"]
+    assert name_labels(list("ba"), display_labels=["A", "B"])[1].tolist() == ["A", "B"]
     with pytest.raises(FERError, match="1 names for 2 labels"):
         name_labels([1, 0], display_labels=["no"])
     with pytest.raises(FERError, match="Label 5 is not among the classes"):

@@ -53,7 +53,7 @@ def test_wider_for_more_confidence():
 
 
 def test_emotions_without_faces_have_no_recall():
-    display = RecallDisplay.from_predictions([3, 3], [3, 6])
+    display = RecallDisplay.from_predictions([3, 3], [3, 6], display_labels=EMOTIONS)
     assert display.class_names.tolist() == ["happy"]
     assert display.recall.tolist() == [0.5]
 

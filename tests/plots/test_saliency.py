@@ -11,6 +11,7 @@ class CornerClassifier(ClassifierMixin, BaseEstimator):
     """Happy as far as the upper left quarter is bright, sad otherwise."""
 
     classes_ = np.array([3, 4])
+    class_names_ = ("happy", "sad")
 
     def predict_proba(self, X):
         happy = X.reshape(len(X), 16, 16)[:, :8, :8].mean(axis=(1, 2)) / 255

@@ -10,6 +10,7 @@ from fer_sklearn.plots import (
     ClassFrequencyDisplay,
     FaceGridDisplay,
     MistakesDisplay,
+    RecallDisplay,
     SaliencyDisplay,
     TrainingCurvesDisplay,
 )
@@ -37,6 +38,26 @@ def test_predictions_of_a_fitted_pipeline(pipe, faces, images):
     mistakes = MistakesDisplay.from_estimator(pipe, faces.data, faces.target)
     expected = round(len(images) * (1 - pipe.score(faces.data, faces.target)))
     assert mistakes.n_mistakes == expected
+
+
+def test_pictures_have_the_names_that_a_model_was_trained_with(faces, images):
+    y = (faces.target > 2).astype(int)
+    pipe = make_fer_pipeline(
+        "nano", image_shape=(16, 16), max_epochs=1, random_state=0
+    ).fit(faces.data, y, cnn__class_names=["low", "high"])
+    names = {"low", "high"}
+    assert set(RecallDisplay.from_estimator(pipe, images, y).class_names) == names
+    grid = FaceGridDisplay.from_estimator(pipe, images, y, n_faces=9)
+    assert {*grid.y_true, *grid.y_pred} <= names
+    mistakes = MistakesDisplay.from_estimator(pipe, images, y)
+    assert mistakes.n_mistakes == np.sum(pipe.predict(images) != y) > 0
+    assert {*mistakes.y_true, *mistakes.y_pred} == names
+    for target in ("low", 0):
+        display = SaliencyDisplay.from_estimator(pipe, images[:1], target=target)
+        assert display.class_names.tolist() == ["low"]
+    # Own words are heard before the model's.
+    display = RecallDisplay.from_estimator(pipe, images, y, display_labels=["a", "b"])
+    assert display.class_names.tolist() == ["a", "b"]
 
 
 def test_saliency_of_a_fitted_pipeline(pipe, images):

@@ -295,7 +295,7 @@ def test_facts_of_the_model(browser, service):
 
 
 def test_about_a_trained_model_is_short(browser, pipe):
-    card, _ = describe("compact")
+    card = describe("compact")
     browser.get_log("browser")  # what earlier tests provoked
     with serving(pipe, detect=None, name="compact", card=card) as client:
         with screen(browser, 360):

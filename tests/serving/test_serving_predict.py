@@ -112,6 +112,9 @@ def test_class_names(pictures):
     model = DummyClassifier().fit(pictures[:2, 0], [3, 9])
     with serving(model, detect=None, class_names=["yes", "no"]) as client:
         assert client.get("/model").json()["emotions"] == ["yes", "no"]
+    model.class_names_ = ["calm", "tense"]  # as a trained model has them
+    with serving(model, detect=None) as client:
+        assert client.get("/model").json()["emotions"] == ["calm", "tense"]
     with pytest.raises(FERError, match="class_names has 1 names, the model has 2"):
         create_app(model, class_names=["yes"])
 
