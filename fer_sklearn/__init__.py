@@ -23,7 +23,7 @@ _EXPORTS = {
     "RandomAffineAugmenter": "_augmentation",
     "FERClassifier": "_classifier",
     "make_fer_pipeline": "_pipeline",
-    "make_seed_pipeline": "_pipeline",
+    "make_baseline_pipeline": "_pipeline",
     "load_model": "_persistence",
     "load_pretrained": "_pretrained",
     "load_onnx": "_onnx",

@@ -69,9 +69,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ----------
     network : str or callable, default="compact"
         Name of a network in `fer_sklearn.networks.NETWORKS` (``"nano"``,
-        ``"compact"``, ``"large"``, ``"seed"``), or an `nn.Module` class of your own,
-        called with ``n_classes`` and ``image_shape`` if it has such parameters, that
-        turns ``(batch, 1, height, width)`` floats into logits.
+        ``"compact"``, ``"large"``, ``"baseline"``), or an `nn.Module` class of your
+        own, called with ``n_classes`` and ``image_shape`` if it has such parameters,
+        that turns ``(batch, 1, height, width)`` floats into logits.
     network_params : dict, default=None
         Further keyword arguments for the network, such as ``{"dropout": 0.5}``.
     pretrained : str, path-like or None, default=None

@@ -9,8 +9,8 @@ from ._pixels import PixelStringTransformer
 from ._shipped_models import open_pretrained
 from .exceptions import ModelFileError
 
-# What the notebook that the project started from used, in its own order.
-SEED_AUGMENTATION = {
+# The settings of the Keras baseline.
+BASELINE_AUGMENTATION = {
     "rotation_range": 15,
     "width_shift_range": 0.15,
     "height_shift_range": 0.15,
@@ -19,8 +19,8 @@ SEED_AUGMENTATION = {
     "horizontal_flip": True,
     "erasing_probability": 0.0,
 }
-SEED_TRAINING = {
-    "network": "seed",
+BASELINE_TRAINING = {
+    "network": "baseline",
     "max_epochs": 100,
     "batch_size": 32,
     "optimizer": "adam",
@@ -87,7 +87,7 @@ def make_fer_pipeline(
 
     See Also
     --------
-    make_seed_pipeline : The same with the settings of the seed notebook.
+    make_baseline_pipeline : The same with the settings of the Keras baseline.
     load_pretrained : A trained pipeline, ready to predict.
 
     Examples
@@ -131,8 +131,8 @@ def _default_network(pretrained, params):
     return described["name"], {"network_params": unpack_value(stored), **params}
 
 
-def make_seed_pipeline(*, random_state=None, **classifier_params):
-    """Make a pipeline with the settings of the notebook that the project started from.
+def make_baseline_pipeline(*, random_state=None, **classifier_params):
+    """Make a pipeline with the settings of the Keras baseline.
 
     Network ``"seed"``, its augmentation, batches of 32, Adam, the learning rate
     halved on a plateau of validation accuracy (patience 7), early stopping (patience
@@ -156,9 +156,13 @@ def make_seed_pipeline(*, random_state=None, **classifier_params):
 
     Examples
     --------
-    >>> from fer_sklearn import make_seed_pipeline
-    >>> make_seed_pipeline(max_epochs=3)["cnn"].batch_size
+    >>> from fer_sklearn import make_baseline_pipeline
+    >>> make_baseline_pipeline(max_epochs=3)["cnn"].batch_size
     32
     """
-    settings = {"augment": SEED_AUGMENTATION, **SEED_TRAINING, **classifier_params}
+    settings = {
+        "augment": BASELINE_AUGMENTATION,
+        **BASELINE_TRAINING,
+        **classifier_params,
+    }
     return make_fer_pipeline(random_state=random_state, **settings)

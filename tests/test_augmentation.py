@@ -27,7 +27,7 @@ NOTHING = {
     "erasing_probability": 0,
 }
 
-# The settings of the Keras script that the project started from.
+# The settings of the Keras baseline.
 KERAS_SCRIPT = {
     "rotation_range": 15,
     "width_shift_range": 0.15,

@@ -7,9 +7,9 @@ from torch import nn
 
 from fer_sklearn.networks import (
     NETWORKS,
+    BaselineNet,
     ConvNet,
     GreyLevelNormalizer,
-    SeedNet,
     make_network,
 )
 
@@ -24,7 +24,7 @@ def n_trainable(module):
         ("nano", 579_319),
         ("compact", 837_175),
         ("large", 2_922_487),
-        ("seed", 1_344_967),
+        ("baseline", 1_344_967),
     ],
 )
 def test_sizes_are_as_documented(name, n_parameters):
@@ -45,8 +45,8 @@ def test_conv_nets_take_any_picture_size(name, shape):
     assert network(torch.zeros(2, 1, *shape)).shape == (2, 2)
 
 
-def test_seed_network_has_the_layers_of_the_notebook():
-    kinds = [type(layer).__name__ for layer in SeedNet(7)]
+def test_baseline_has_the_layers_of_the_notebook():
+    kinds = [type(layer).__name__ for layer in BaselineNet(7)]
     block = ["Conv2d", "ReLU", "BatchNorm2d"]
     assert kinds == [
         *block * 2,
@@ -61,20 +61,20 @@ def test_seed_network_has_the_layers_of_the_notebook():
     ]
 
 
-def test_seed_network_refuses_small_faces():
+def test_baseline_refuses_small_faces():
     with pytest.raises(ValueError, match="at least 40x40 pixels, got 24x24"):
-        make_network("seed", n_classes=7, image_shape=(24, 24))
+        make_network("baseline", n_classes=7, image_shape=(24, 24))
     with pytest.raises(ValueError, match="got 40x39"):
-        make_network("seed", n_classes=7, image_shape=(40, 39))
-    assert SeedNet(7, image_shape=(40, 40)).eval()(torch.zeros(1, 1, 40, 40)).shape
+        make_network("baseline", n_classes=7, image_shape=(40, 39))
+    assert BaselineNet(7, image_shape=(40, 40)).eval()(torch.zeros(1, 1, 40, 40)).shape
 
 
-def test_seed_network_fits_other_picture_sizes():
-    assert SeedNet(7, image_shape=(64, 40)).eval()(torch.zeros(1, 1, 64, 40)).shape
+def test_baseline_fits_other_picture_sizes():
+    assert BaselineNet(7, image_shape=(64, 40)).eval()(torch.zeros(1, 1, 64, 40)).shape
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'resnet'.*nano, compact, large, seed"):
+    with pytest.raises(ValueError, match=r"'resnet'.*nano, compact, large, baseline"):
         make_network("resnet", n_classes=7, image_shape=(48, 48))
 
 

@@ -397,10 +397,12 @@ def peak_memory(path):
 
 
 def test_large_pictures_cost_nothing(faces, tmp_path, nano):
-    """The seed network on 4096x4096 pixels would have 8.6 thousand million weights."""
+    """The baseline on 4096x4096 pixels would have 8.6 thousand million weights."""
     save_model(nano, path := tmp_path / "model.fer")
     metadata = json.loads(members(path)["metadata.json"])
-    metadata["network"]["name"] = metadata["steps"][-1]["params"]["network"] = "seed"
+    metadata["network"]["name"] = metadata["steps"][-1]["params"]["network"] = (
+        "baseline"
+    )
     metadata["image_shape"] = [4096, 4096]
     forge(path, metadata=json.dumps(metadata))
     with pytest.raises(ModelFileError, match="does not hold weights of seed"):

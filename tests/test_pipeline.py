@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from tiny_network import TinyNet
 
-from fer_sklearn import make_fer_pipeline, make_seed_pipeline
+from fer_sklearn import make_baseline_pipeline, make_fer_pipeline
 from fer_sklearn.exceptions import FERError, PixelStringError
 
 
@@ -59,8 +59,8 @@ class TestMaking:
             make_fer_pipeline(epochs=3)
 
     def test_settings_of_the_seed(self):
-        params = make_seed_pipeline(random_state=0, verbose=1).get_params()
-        assert params["cnn__network"] == "seed"
+        params = make_baseline_pipeline(random_state=0, verbose=1).get_params()
+        assert params["cnn__network"] == "baseline"
         assert params["cnn__optimizer"] == "adam"
         assert params["cnn__lr_schedule"] == "plateau"
         assert params["cnn__batch_size"] == 32
@@ -68,8 +68,8 @@ class TestMaking:
         assert params["cnn__verbose"] == 1
         assert params["augment__shear_range"] == 0.15
         assert params["augment__erasing_probability"] == 0
-        assert make_seed_pipeline(max_epochs=2)["cnn"].max_epochs == 2
-        assert make_seed_pipeline(network="nano")["cnn"].network == "nano"
+        assert make_baseline_pipeline(max_epochs=2)["cnn"].max_epochs == 2
+        assert make_baseline_pipeline(network="nano")["cnn"].network == "nano"
 
     def test_can_be_cloned(self):
         pipe = tiny(lr=0.03)
@@ -222,7 +222,7 @@ class TestBadInput:
 
     def test_network_that_is_too_large_for_the_faces(self, faces):
         with pytest.raises(ValueError, match=r"at least 40x40 pixels, got 16x16"):
-            tiny(network="seed").fit(faces.data, faces.target)
+            tiny(network="baseline").fit(faces.data, faces.target)
 
     def test_impossible_parameters_of_any_step(self, faces):
         for name in ("augment__rotation_range", "cnn__lr", "cnn__batch_size"):

@@ -34,7 +34,7 @@ RUN receives model.fer, config.json, history.csv, metrics.json and pictures.
 _TRAIN_EXAMPLES = """\
 examples:
   fer-sklearn train fer2013.csv --max-time 2h
-  fer-sklearn train fer2013.csv --preset seed --epochs 5
+  fer-sklearn train fer2013.csv --preset baseline --epochs 5
   fer-sklearn train faces/ --network nano --set cnn__label_smoothing=0.05
   fer-sklearn train faces64.csv --set "pixels__image_shape=(64, 64)"
   fer-sklearn train --resume runs/2031-01-31_12-00-00
@@ -207,8 +207,8 @@ def _add_train(commands):
     add("--network", metavar="NAME", help="compact (default), nano, large or seed")
     add(
         "--preset",
-        choices=["seed"],
-        help="all settings of the Keras notebook that the project started from",
+        choices=["baseline"],
+        help="the network and all settings of the Keras baseline",
     )
     model.add_argument(
         "--pretrained",

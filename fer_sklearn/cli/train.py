@@ -10,7 +10,7 @@ from ast import literal_eval
 import numpy as np
 
 from .._persistence import save_model
-from .._pipeline import make_fer_pipeline, make_seed_pipeline
+from .._pipeline import make_baseline_pipeline, make_fer_pipeline
 from .._training.checkpoint import library_versions
 from .._training.module import network_specs
 from .._training.net import resolve_device, resolve_lr
@@ -149,7 +149,7 @@ def _plain(value):
 def build_pipeline(options, *, drawn=False):
     """Build the pipeline that the options describe, its parameters checked."""
     options = dict.fromkeys(_OPTIONS) | options
-    make = make_fer_pipeline if options["preset"] is None else make_seed_pipeline
+    make = make_fer_pipeline if options["preset"] is None else make_baseline_pipeline
     defaults = _DRAWN if drawn else {}
     given = {
         parameter: options[name]

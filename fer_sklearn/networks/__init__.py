@@ -9,7 +9,7 @@ name        parameters  multiplications     meant for
 "nano"      579 k       21 million a face   video, phones, large batches
 "compact"   837 k       95 million a face   the default: accurate for its cost on a CPU
 "large"     2.9 M       205 million a face  long trainings, many faces of your own
-"seed"      1.34 M      249 million a face  the network that the project started from
+"baseline"  1.34 M      249 million a face  the Keras baseline
 ==========  ==========  ==================  ===========================================
 """
 
@@ -17,16 +17,16 @@ import os
 
 import torch
 
+from ._baseline import BaselineNet
 from ._convnet import ConvNet, compact, large, nano
 from ._grey_levels import GreyLevelNormalizer
 from ._registry import NETWORKS, make_network
-from ._seed import SeedNet
 
 __all__ = [
     "NETWORKS",
+    "BaselineNet",
     "ConvNet",
     "GreyLevelNormalizer",
-    "SeedNet",
     "compact",
     "large",
     "make_network",

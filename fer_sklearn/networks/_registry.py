@@ -6,14 +6,14 @@ from collections.abc import Callable
 from torch import nn
 
 from ..exceptions import FERError
+from ._baseline import BaselineNet
 from ._convnet import compact, large, nano
-from ._seed import SeedNet
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "nano": nano,
     "compact": compact,
     "large": large,
-    "seed": SeedNet,
+    "baseline": BaselineNet,
 }
 
 

@@ -17,8 +17,8 @@ tf.config.threading.set_intra_op_parallelism_threads(N_THREADS)
 tf.config.threading.set_inter_op_parallelism_threads(N_THREADS)
 
 
-def seed_network():
-    """Make the network of the notebook that the project started from."""
+def baseline():
+    """Make the network of the Keras baseline."""
     stack = [keras.Input((48, 48, 1))]
     for filters, kernel in [(64, 5), (128, 3), (256, 3)]:
         for _ in range(2):
@@ -43,7 +43,7 @@ data = np.load(sys.argv[1])
 images = (data["images"] / 255).astype(np.float32)[..., None]
 labels = keras.utils.to_categorical(data["emotions"], 7)
 flow = seed_generator().flow(images, labels, batch_size=32)
-model = seed_network()
+model = baseline()
 model.compile(
     optimizer=keras.optimizers.Adam(1e-3),
     loss="categorical_crossentropy",

@@ -15,7 +15,7 @@ except ImportError:
 
 
 def seed_generator():
-    """Make the generator of the notebook that the project started from."""
+    """Make the generator of the Keras baseline."""
     return ImageDataGenerator(
         rotation_range=15,
         width_shift_range=0.15,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fer_sklearn import FERClassifier, RandomAffineAugmenter, make_seed_pipeline
+from fer_sklearn import FERClassifier, RandomAffineAugmenter, make_baseline_pipeline
 from fer_sklearn.networks import GreyLevelNormalizer, make_network
 
 from ._faces import face_images, face_strings, full_size, kind_of_faces
@@ -119,7 +119,7 @@ def train_by_hand(view, emotions):
 def against_keras(n_faces, rounds):
     """Compare the seed's epoch, from pixel strings on, with Keras on two threads."""
     what = (
-        f"the seed network's epoch through `make_seed_pipeline`, {n_faces:,} pixel "
+        f"the baseline's epoch through `make_baseline_pipeline`, {n_faces:,} pixel "
         "strings, batch 32, 2 threads"
     )
     against = "the same network, batch, optimiser and augmentation in Keras, 2 threads"
@@ -132,7 +132,7 @@ def against_keras(n_faces, rounds):
     torch.set_num_threads(2)
     strings, emotions = face_strings(n_faces)
     images, _ = face_images(n_faces)
-    pipe = make_seed_pipeline(max_epochs=1, early_stopping=False, random_state=0)
+    pipe = make_baseline_pipeline(max_epochs=1, early_stopping=False, random_state=0)
 
     def fit(precision):
         pipe.set_params(cnn__precision=precision, cnn__device="cpu")

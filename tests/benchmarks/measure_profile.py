@@ -77,7 +77,7 @@ def report(name, n_steps, peak):
     """Print two tables for a network."""
     if name not in NETWORKS:
         raise SystemExit(f"no network {name!r}; there are: {', '.join(NETWORKS)}")
-    batch = 32 if name == "seed" else 128
+    batch = 32 if name == "baseline" else 128
     n_faces = batch * n_steps
     X, y = face_images(n_faces)
     view = RandomAffineAugmenter(random_state=0).fit_transform(X)

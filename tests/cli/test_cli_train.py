@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.base import clone
 
-from fer_sklearn import EMOTIONS, load_model, make_fer_pipeline, make_seed_pipeline
+from fer_sklearn import EMOTIONS, load_model, make_baseline_pipeline, make_fer_pipeline
 from fer_sklearn.cli import main
 from fer_sklearn.cli._parser import build_parser
 from fer_sklearn.cli._progress import Progress
@@ -79,12 +79,12 @@ def test_options_reach_the_pipeline():
 
 
 def test_preset_seed_is_the_notebooks_pipeline():
-    pipe = _pipeline("--preset", "seed", "--epochs", "5")
-    expected = make_seed_pipeline(max_epochs=5, random_state=0)
+    pipe = _pipeline("--preset", "baseline", "--epochs", "5")
+    expected = make_baseline_pipeline(max_epochs=5, random_state=0)
     assert _params(pipe) == _params(expected)
 
 
-@pytest.mark.parametrize("preset", [[], ["--preset", "seed"]])
+@pytest.mark.parametrize("preset", [[], ["--preset", "baseline"]])
 def test_no_augment_leaves_the_step_out(preset):
     assert list(clone(_pipeline("--no-augment", *preset)).named_steps) == [
         "pixels",

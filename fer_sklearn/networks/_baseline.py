@@ -1,4 +1,4 @@
-"""The network that the project started from."""
+"""The Keras baseline as a PyTorch network."""
 
 import torch
 from torch import nn
@@ -13,8 +13,8 @@ def _block(n_in: int, n_out: int, kernel: int) -> list[nn.Module]:
     ]
 
 
-class SeedNet(nn.Sequential):
-    """The Keras network of the seed notebook, layer by layer.
+class BaselineNet(nn.Sequential):
+    """The network of the Keras baseline, layer by layer.
 
     Two 5x5 convolutions of 64 channels, two 3x3 of 128, two 3x3 of 256, without
     padding, each with a ReLU and then batch normalisation; a 2x2 maximum after each
@@ -38,8 +38,8 @@ class SeedNet(nn.Sequential):
 
     Examples
     --------
-    >>> from fer_sklearn.networks import SeedNet
-    >>> sum(p.numel() for p in SeedNet(7).parameters() if p.requires_grad)
+    >>> from fer_sklearn.networks import BaselineNet
+    >>> sum(p.numel() for p in BaselineNet(7).parameters() if p.requires_grad)
     1344967
     """
 
@@ -52,7 +52,7 @@ class SeedNet(nn.Sequential):
     ):
         if min(image_shape) < 40:
             raise ValueError(
-                f"The seed network needs faces of at least 40x40 pixels, got "
+                "The baseline needs faces of at least 40x40 pixels, got "
                 f"{image_shape[0]}x{image_shape[1]}. Use network='compact', which "
                 "takes any size."
             )
