@@ -1,19 +1,34 @@
 """The estimator: a convolutional network behind scikit-learn's interface."""
 
+import math
 import numbers
 import os
 import warnings
+from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+from skorch.callbacks import Callback, InputShapeSetter, LRScheduler
 
-from . import _classifier_input as checks
+from ._augmented_images import AugmentedImages
 from ._callback_support import CallbackSupportMixin, begin_fit_task, with_callbacks
+from ._image_ops import square_or_row
+from ._pixels import PixelStringTransformer, grey_level_cure
 from ._shipped_models import open_pretrained
 from ._training.callbacks import (
     FitTasks,
@@ -50,9 +65,8 @@ from ._training.prediction import (
     compute_logits,
     fit_temperature,
 )
-from ._undo import undone_on_failure
 from .datasets._emotions import name_classes
-from .exceptions import FERError
+from .exceptions import FERError, PixelStringError
 from .networks import GreyLevelNormalizer
 
 
@@ -102,9 +116,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     label_smoothing : float, default=0.1
         In [0, 1). More of it makes the probabilities less extreme, and wrong labels
         less harmful.
-    soft_target_weight : float, default=0.5
-        Share, in [0, 1], of the `soft_targets` of `fit` in what the network is trained
-        towards; the rest is the label.
     mixup_alpha : float, default=0.0
         Above 0, each batch is blended with a shuffled copy of itself by a share drawn
         from Beta(alpha, alpha). Short trainings want 0 to 0.2.
@@ -161,8 +172,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     precision : {"float32", "bfloat16"}, default="float32"
         Precision of products in training. ``"bfloat16"`` is about twice as fast on
         a GPU and on CPUs that know it (AMX, AVX512-BF16), and slow on others.
-    compile : bool, default=False
-        Whether to compile the network with ``torch.compile`` for training.
     num_workers : int, default=0
         Processes that draw and gather batches beside the training. The draws do not
         depend on it.
@@ -248,7 +257,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
         "lr_schedule": [StrOptions({"cosine", "one-cycle", "plateau", "constant"})],
         "label_smoothing": [Interval(numbers.Real, 0, 1, closed="left")],
-        "soft_target_weight": [Interval(numbers.Real, 0, 1, closed="both")],
         "mixup_alpha": [Interval(numbers.Real, 0, None, closed="left")],
         "clean_fraction": [Interval(numbers.Real, 0, 1, closed="left")],
         "ema_decay": [Interval(numbers.Real, 0, 1, closed="neither"), None],
@@ -267,7 +275,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "callbacks": [list, None],
         "checkpoint": [str, os.PathLike, None],
         "precision": [StrOptions({"float32", "bfloat16"})],
-        "compile": ["boolean"],
         "num_workers": [Interval(numbers.Integral, 0, None, closed="left")],
         "device": [str],
         "random_state": ["random_state"],
@@ -288,7 +295,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         weight_decay=5e-4,
         lr_schedule="cosine",
         label_smoothing=0.1,
-        soft_target_weight=0.5,
         mixup_alpha=0.0,
         clean_fraction=0.0,
         ema_decay=0.999,
@@ -304,7 +310,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         callbacks=None,
         checkpoint=None,
         precision="float32",
-        compile=False,
         num_workers=0,
         device="auto",
         random_state=None,
@@ -321,7 +326,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
         self.label_smoothing = label_smoothing
-        self.soft_target_weight = soft_target_weight
         self.mixup_alpha = mixup_alpha
         self.clean_fraction = clean_fraction
         self.ema_decay = ema_decay
@@ -337,7 +341,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.precision = precision
-        self.compile = compile
         self.num_workers = num_workers
         self.device = device
         self.random_state = random_state
@@ -362,6 +365,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sample_weight=None,
         *,
         soft_targets=None,
+        soft_target_weight=0.5,
         X_val=None,
         y_val=None,
         class_names=None,
@@ -384,10 +388,14 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             What else is known of each face, not negative: probabilities that a better
             model gives (distillation) or votes (FER+). Columns in the order of
             `classes_`, the sorted labels. Each row is divided by its sum; a row of
-            zeros tells nothing, and the label stands alone.
-        X_val : like X, default=None
+            zeros means that nothing is known, and the label is used alone.
+        soft_target_weight : float, default=0.5
+            Share, in [0, 1], of the soft targets in what the network is trained
+            towards; the rest is the label.
+        X_val : like X, or pixel strings, default=None
             Validation faces, never augmented: they fill the validation columns of
             `history_`, and guide early stopping, ``"plateau"`` and the temperature.
+            Strings are read here, since a pipeline passes only X through its reader.
         y_val : array-like of shape (n_val_samples,), default=None
             Their labels.
         class_names : sequence of str, default=None
@@ -412,28 +420,28 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         context = begin_fit_task(
             self, X, y, max_subtasks=None if self.max_time else self.max_epochs
         )
-        with undone_on_failure(self):
-            checks.check_parameters(self)
+        with self._undone_on_failure():
+            self._check_parameters()
             warm = self.warm_start and hasattr(self, "net_")
             if warm:
-                checks.check_same_network(self)
-            faces, labels, weights = checks.check_training_data(
-                self, X, y, sample_weight, reset=not warm
+                self._check_same_network()
+            faces, labels, weights = self._check_training_data(
+                X, y, sample_weight, reset=not warm
             )
             if not warm:
-                self.classes_ = checks.check_classes(labels)
+                self.classes_ = _find_classes(labels)
             if not warm or class_names is not None:
                 self.class_names_ = name_classes(self.classes_, class_names)
-            targets = checks.encode(labels, self.classes_)
-            soft = checks.check_soft_targets(
-                self, soft_targets, X, sample_weight, targets
+            targets = _encode(labels, self.classes_)
+            soft = self._mix_targets(
+                soft_targets, soft_target_weight, X, sample_weight, targets
             )
             train = self._dataset(faces, targets, weights, soft)
-            valid = checks.check_validation_data(self, X_val, y_val)
+            valid = self._check_validation_data(X_val, y_val)
             valid = valid and self._dataset(*valid)
             seed = draw_seed(self.random_state, self.checkpoint)
             if valid is None and self.early_stopping:
-                train, valid = train.split(*checks.hold_out(targets, self, seed))
+                train, valid = train.split(*self._hold_out(targets, seed))
             tasks = context and FitTasks(self, context, X, y)
             module = None if warm else self._new_module(train.images, seed)
             self._train(module, train, valid, seed, tasks)
@@ -470,16 +478,21 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "ever come, such as range(7)."
             )
         if not first and classes is not None:
-            checks.check_same_classes(classes, self.classes_)
-        with undone_on_failure(self):
-            checks.check_parameters(self)
-            faces, labels, weights = checks.check_training_data(
-                self, X, y, sample_weight, reset=first
+            if not np.array_equal(np.unique(classes), self.classes_):
+                raise FERError(
+                    f"classes={np.unique(classes).tolist()} differ from those of the "
+                    f"first call, {self.classes_.tolist()}. Leave classes out, or make "
+                    "a new classifier."
+                )
+        with self._undone_on_failure():
+            self._check_parameters()
+            faces, labels, weights = self._check_training_data(
+                X, y, sample_weight, reset=first
             )
             if first:
-                self.classes_ = checks.check_classes(classes)
+                self.classes_ = _find_classes(classes)
                 self.class_names_ = name_classes(self.classes_)
-            targets = checks.encode(labels, self.classes_)
+            targets = _encode(labels, self.classes_)
             seed = draw_seed(self.random_state)
             train = self._dataset(faces, targets, weights)
             module = self._new_module(train.images, seed) if first else None
@@ -538,6 +551,211 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         winners = self.predict_proba(X).argmax(axis=1)
         return self.classes_[winners]
 
+    # -- checks of what is passed in -----------------------------------------------
+
+    @contextmanager
+    def _undone_on_failure(self):
+        """Leave the classifier as it was if the block fails."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    def _check_parameters(self):
+        """Check what `_parameter_constraints` cannot express."""
+        resizing = self.progressive_resizing
+        if resizing is not None and not (
+            len(resizing) == 2
+            and isinstance(resizing[0], numbers.Integral)
+            and isinstance(resizing[1], numbers.Real)
+            and resizing[0] >= 1
+            and 0 <= resizing[1] <= 1
+        ):
+            raise FERError(
+                "The 'progressive_resizing' parameter of FERClassifier must be None or "
+                "a pair of a size in pixels, a whole number of at least 1, and a share "
+                f"of the training in [0, 1], such as (32, 0.4). Got {resizing!r} "
+                "instead."
+            )
+        for callback in self.callbacks or []:
+            part = callback[1] if isinstance(callback, tuple) else callback
+            if not isinstance(part, Callback):
+                raise FERError(
+                    "The 'callbacks' parameter of FERClassifier must hold skorch "
+                    f"callbacks (instances, not classes). Got {callback!r} instead."
+                )
+            self._check_callback(part)
+        if isinstance(self.class_weight, dict):
+            for label, weight in self.class_weight.items():
+                if not (isinstance(weight, numbers.Real) and 0 <= weight < np.inf):
+                    raise FERError(
+                        "The 'class_weight' parameter of FERClassifier must give each "
+                        f"class a number in [0, inf). Got {weight!r} for {label!r}."
+                    )
+
+    def _check_callback(self, callback):
+        """Refuse a callback that could not do what its documentation says."""
+        if isinstance(callback, InputShapeSetter):
+            raise FERError(
+                "callbacks holds an InputShapeSetter, which would change the network "
+                "after it is made. A network gets the size of the faces as its "
+                "parameter image_shape, if it has one."
+            )
+        if isinstance(callback, LRScheduler) and self.lr_schedule != "constant":
+            raise FERError(
+                f"callbacks holds an LRScheduler, and lr_schedule={self.lr_schedule!r} "
+                "sets the learning rate as well. Set lr_schedule='constant', or leave "
+                "the callback out."
+            )
+        if isinstance(callback, LRScheduler) and self.checkpoint is not None:
+            raise FERError(
+                "callbacks holds an LRScheduler, which cannot be resumed from a "
+                "checkpoint. Use lr_schedule instead of it, or set checkpoint=None."
+            )
+
+    def _check_faces(self, X, y="no_validation", *, reset=False, name="X"):
+        """Return faces as (n_samples, height, width), and the labels if there are any.
+
+        With `reset`, the size of the faces is learnt; otherwise it must be the known
+        one.
+        """
+        X = X.images if isinstance(X, AugmentedImages) else _as_array(X, name)
+        shape = getattr(X, "shape", ())
+        picture = tuple(map(int, shape[1:])) if len(shape) == 3 else None
+        if not reset and picture and picture != self.image_shape_:
+            raise FERError(
+                f"{name} has faces of {picture[0]}x{picture[1]} pixels, but "
+                f"{type(self).__name__} was fitted on faces of "
+                f"{self.image_shape_[0]}x{self.image_shape_[1]} pixels. Resize them."
+            )
+        if picture:
+            X = X.reshape(len(X), math.prod(picture))
+        checked = validate_data(self, X, y, reset=reset, dtype=[np.float32, np.uint8])
+        if not isinstance(y, str):
+            checked, y = checked
+        if reset:
+            self.image_shape_ = picture or square_or_row(self.n_features_in_)
+        faces = checked.reshape(-1, *self.image_shape_)
+        return faces if isinstance(y, str) else (faces, y)
+
+    def _check_training_data(self, X, y, sample_weight, *, reset):
+        """Return faces, augmented if X is, labels and weights, without zero weights."""
+        faces, y = self._check_faces(X, y, reset=reset)
+        check_classification_targets(y)
+        if isinstance(X, AugmentedImages):
+            faces = X
+        if sample_weight is None:
+            return faces, y, None
+        weights = _check_sample_weight(sample_weight, y, dtype=np.float32)
+        if weights.min() < 0:
+            row = int(weights.argmin())
+            raise FERError(
+                f"sample_weight of row {row} is {weights[row]:g}; weights must not be "
+                "negative. Leave the row out, or give it 0."
+            )
+        kept = np.flatnonzero(weights)
+        if not len(kept):
+            raise FERError(
+                "sample_weight is 0 for every row, so there is nothing to train on. "
+                "Give some rows a weight."
+            )
+        return faces[kept], y[kept], weights[kept]
+
+    def _mix_targets(self, soft_targets, share, X, sample_weight, targets):
+        """Blend labels and soft targets of the rows that are trained on."""
+        if soft_targets is None:
+            return None
+        if not (isinstance(share, numbers.Real) and 0 <= share <= 1):
+            raise FERError(f"soft_target_weight must be in [0, 1], got {share!r}.")
+        classes = self.classes_.tolist()
+        columns = list(getattr(soft_targets, "columns", ()))
+        if columns != classes and set(columns) == set(classes):
+            raise FERError(
+                f"soft_targets is a data frame with the columns {columns}, expected "
+                f"the order of classes_, {classes}. Reorder it: soft_targets[{classes}]"
+            )
+        shares = check_array(soft_targets, dtype=np.float32, input_name="soft_targets")
+        expected = (len(X), len(classes))
+        if shares.shape != expected:
+            raise FERError(
+                f"soft_targets has shape {shares.shape}, expected {expected}: one row "
+                f"per face, one column for each of the classes {classes}."
+            )
+        if shares.min() < 0:
+            row, column = np.argwhere(shares < 0)[0]
+            raise FERError(
+                f"soft_targets has {shares[row, column]:g} in row {row}, column "
+                f"{column}; expected probabilities or votes, which are not negative. "
+                "If these are logits, take their softmax."
+            )
+        if sample_weight is not None:
+            # As in _check_training_data: what is 0 in single precision is left out.
+            weights = _check_sample_weight(sample_weight, X, dtype=np.float32)
+            shares = shares[np.flatnonzero(weights)]
+        sums = shares.sum(axis=1, keepdims=True)
+        weight = np.where(sums > 0, np.float32(share), np.float32(0))
+        labels = np.eye(len(classes), dtype=np.float32)[targets]
+        return (1 - weight) * labels + weight * shares / np.where(sums > 0, sums, 1)
+
+    def _check_same_network(self):
+        """Refuse a warm start with a different network."""
+        wanted = (self.network, self.network_params)
+        if wanted != self._made_from:
+            fitted, asked = (
+                f"{network!r} with network_params={params!r}"
+                for network, params in (self._made_from, wanted)
+            )
+            raise FERError(
+                f"warm_start=True continues with the network of the last fit, {fitted},"
+                f" but the parameters are now {asked}. Set them back, or set "
+                "warm_start=False to start again."
+            )
+
+    def _check_validation_data(self, X_val, y_val):
+        """Return validation faces and class indices, or None where there are none."""
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            raise FERError("X_val and y_val belong together; one of them is None.")
+        check_consistent_length(X_val, y_val)
+        if _is_text(X_val):
+            # In a pipeline, only X passes through the reader.
+            reader = PixelStringTransformer(image_shape=self.image_shape_)
+            try:
+                X_val = reader.fit_transform(X_val)
+            except PixelStringError as error:
+                raise PixelStringError(
+                    error.reason, row=error.row, cure=error.cure, name="X_val"
+                ) from error
+        faces = self._check_faces(X_val, name="X_val")
+        return faces, _encode(column_or_1d(y_val, warn=True), self.classes_, "y_val")
+
+    def _hold_out(self, targets, seed):
+        """Return the rows to train on and the held-out rows of early stopping."""
+        n_rows = len(targets)
+        present, counts = np.unique(targets, return_counts=True)
+        n_held = int(np.ceil(self.validation_fraction * n_rows))
+        cure = "Give more faces, or pass X_val and y_val."
+        if counts.min() < 2:
+            rare = self.classes_[present[counts.argmin()]]
+            raise FERError(
+                "early_stopping holds out a part of each class, so it needs at least 2 "
+                f"faces of each; class {rare} has 1. {cure}"
+            )
+        if min(n_held, n_rows - n_held) < len(present):
+            raise FERError(
+                f"early_stopping with validation_fraction={self.validation_fraction:g} "
+                f"splits {n_rows} faces into {n_rows - n_held} and {n_held}, and one "
+                f"part has fewer faces than there are classes ({len(present)}). Change "
+                f"validation_fraction. {cure}"
+            )
+        return train_test_split(
+            np.arange(n_rows), test_size=n_held, stratify=targets, random_state=seed
+        )
+
     # -- training ------------------------------------------------------------------
 
     def _dataset(self, faces, targets, *more):
@@ -589,8 +807,6 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             net.initialize()
             if previous is not None:
                 continue_from(net, previous)
-            if self.compile:
-                net.module_.network.compile()
             net.partial_fit(train)
         # Not set_params, which would reset the user's callbacks.
         net.callbacks = net.train_split = None
@@ -613,7 +829,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _scaled_logits(self, X):
         check_is_fitted(self)
-        logits = self._logits(checks.check_faces(self, X))
+        logits = self._logits(self._check_faces(X))
         return logits / np.float32(self.temperature_)
 
     def _logits(self, faces):
@@ -673,3 +889,67 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         restore_history(self.net_, packed["history"])
         self.history_ = history_frame(self.net_.history)
         self._predictor = Predictor(self.net_.module_)
+
+
+def _is_text(X):
+    """Whether X is a column of strings."""
+    column = X.iloc[:, 0] if getattr(X, "ndim", 1) == 2 and hasattr(X, "iloc") else X
+    is_column = len(getattr(column, "shape", (0,))) == 1
+    return is_column and isinstance(next(iter(column), None), str | bytes)
+
+
+def _as_array(X, name):
+    """Make an array of an array-like; name the cure for common mistakes."""
+    # Data frames keep the names of their columns, which scikit-learn compares.
+    is_frame = hasattr(X, "iloc") or hasattr(X, "__dataframe__")
+    if not (is_frame or isinstance(X, np.ndarray) or issparse(X)):
+        try:
+            X = np.asarray(X)
+        except ValueError as error:
+            raise FERError(
+                f"{name} is a list of faces of different sizes ({error}). Bring them "
+                "to one size first."
+            ) from error
+    shape = getattr(X, "shape", ())
+    if len(shape) == 4:
+        raise FERError(
+            f"{name} has shape {tuple(shape)}, expected (n_samples, height, width). "
+            + grey_level_cure(shape)
+        )
+    first = next(iter(X), None) if len(shape) == 1 else None
+    if isinstance(first, str | bytes):
+        raise FERError(
+            f"{name} is a column of strings, expected faces as arrays. Read them with "
+            "PixelStringTransformer, or use make_fer_pipeline, which begins with it."
+        )
+    if isinstance(first, list | tuple | np.ndarray):
+        raise FERError(
+            f"{name} is a column whose rows are of type {type(first).__name__}, "
+            "expected one array of all faces: np.array(list(X)).reshape(-1, 48, 48) "
+            "for faces of 48x48 pixels."
+        )
+    return X
+
+
+def _find_classes(labels):
+    """Return the classes among labels, at least two."""
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise FERError(
+            f"y has one class only ({classes.tolist()}); a classifier needs at least "
+            "two. Check the labels, or which rows were selected."
+        )
+    return classes
+
+
+def _encode(labels, classes, name="y"):
+    """Return the index of each label among the classes."""
+    unknown = ~np.isin(labels, classes)
+    if unknown.any():
+        row = int(unknown.argmax())
+        label = np.asarray(labels)[row : row + 1].tolist()[0]
+        raise FERError(
+            f"Row {row} of {name} is {label!r}, which is not among the classes "
+            f"{classes.tolist()}. Fit on data that has all classes."
+        )
+    return np.searchsorted(classes, labels).astype(np.int64)

@@ -39,7 +39,7 @@ def make_fer_pipeline(
     *,
     pretrained=None,
     augment=True,
-    image_shape=(48, 48),
+    image_shape="auto",
     random_state=None,
     memory=None,
     **classifier_params,
@@ -63,8 +63,8 @@ def make_fer_pipeline(
     augment : bool or dict, default=True
         False leaves the augmenter out; a dictionary holds its parameters, such as
         ``{"rotation_range": 10}``.
-    image_shape : tuple of int, default=(48, 48)
-        Height and width of the faces in pixels.
+    image_shape : "auto" or tuple of int, default="auto"
+        Height and width of the faces in pixels, see `PixelStringTransformer`.
     random_state : int, RandomState instance or None, default=None
         Seed of augmentation and training.
     memory : str, joblib.Memory or None, default=None
@@ -102,7 +102,7 @@ def make_fer_pipeline(
     >>> list(pipe.named_steps)
     ['pixels', 'augment', 'cnn']
     """
-    steps = [("pixels", PixelStringTransformer(image_shape=tuple(image_shape)))]
+    steps = [("pixels", PixelStringTransformer(image_shape=image_shape))]
     if augment or isinstance(augment, dict):
         params = augment if isinstance(augment, dict) else {}
         augmenter = RandomAffineAugmenter(**{"random_state": random_state, **params})

@@ -1,12 +1,15 @@
 """Pixel strings to arrays of grey levels, and back."""
 
 from itertools import pairwise
+from math import isqrt
 from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from ._callback_support import CallbackSupportMixin, fit_task
 from .datasets import write_pixel_strings
@@ -30,17 +33,23 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
     error names the first bad row. Doubled or trailing blanks, tabs and line
     breaks do no harm and are read.
 
-    The transformer learns nothing: `transform` works without `fit`.
+    The transformer learns nothing but the size of the faces: `transform` works without
+    `fit`.
 
     Parameters
     ----------
-    image_shape : tuple of two int, default=(48, 48)
-        Height and width of a face in pixels. A string holds height times width
-        numbers.
+    image_shape : "auto" or tuple of two int, default="auto"
+        Height and width of a face in pixels. ``"auto"`` takes square faces of the size
+        that the first one has.
     flatten : bool, default=False
         Whether a face comes out as one row of grey levels, for estimators such as
         :class:`~sklearn.decomposition.PCA` or :class:`~sklearn.svm.SVC`, instead of
         as a picture. Only flat faces have feature names and follow `set_output`.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of two int
+        Height and width of the faces seen in `fit`.
 
     See Also
     --------
@@ -76,18 +85,18 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
     """
 
     _parameter_constraints = {
-        "image_shape": [tuple, list],
+        "image_shape": [tuple, list, StrOptions({"auto"})],
         "flatten": ["boolean"],
     }
 
-    def __init__(self, *, image_shape=(48, 48), flatten=False):
+    def __init__(self, *, image_shape="auto", flatten=False):
         self.image_shape = image_shape
         self.flatten = flatten
 
     @fit_task
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Check the parameters and that X is a column of faces; learn nothing.
+        """Check that X is a column of faces, and learn their size.
 
         Parameters
         ----------
@@ -109,7 +118,8 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
             pair of positive whole numbers.
         """
         self._check_image_shape()
-        _as_column(X)
+        vars(self).pop("image_shape_", None)  # of an earlier fit
+        self.image_shape_ = self._find_image_shape(_as_column(X))
         return self
 
     def transform(self, X):
@@ -135,8 +145,9 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
             If a row is not a string of height times width whole numbers from 0 to
             255, or X is of another form. The message names the first bad row.
         """
-        shape = self._check_image_shape()
+        self._check_image_shape()
         column = _as_column(X)
+        shape = self._find_image_shape(column)
         if isinstance(column, np.ndarray) and column.ndim == 3:
             faces = _check_levels(column, shape)
         else:
@@ -170,10 +181,16 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
         >>> reader.inverse_transform(np.array([[[0, 10], [20, 255]]]))
         array(['0 10 20 255'], dtype=object)
         """
-        height, width = shape = self._check_image_shape()
+        self._check_image_shape()
         X = np.asarray(X)
-        if X.ndim == 2 and X.shape[1] == height * width:
-            X = X.reshape(-1, height, width)
+        if self.image_shape != "auto":
+            shape = tuple(self.image_shape)
+        elif hasattr(self, "image_shape_"):
+            shape = self.image_shape_
+        else:
+            shape = X.shape[1:] if X.ndim == 3 else _square(X.shape[-1])
+        if X.ndim == 2 and shape and X.shape[1] == shape[0] * shape[1]:
+            X = X.reshape(-1, *shape)
         faces = _check_levels(X, shape)
         strings = np.empty(len(faces), dtype=object)
         strings[:] = write_pixel_strings(faces)
@@ -195,7 +212,11 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
         names : ndarray of object of shape (height * width,)
             ``"pixel3_7"`` is the eighth pixel of the fourth row.
         """
-        height, width = self._check_image_shape()
+        if self.image_shape == "auto":
+            check_is_fitted(self, "image_shape_")
+            height, width = self.image_shape_
+        else:
+            height, width = self.image_shape
         names = [f"pixel{i}_{j}" for i in range(height) for j in range(width)]
         return np.asarray(names, dtype=object)
 
@@ -232,16 +253,37 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
 
     def _check_image_shape(self):
         shape = self.image_shape
-        if (
+        if shape != "auto" and (
             not isinstance(shape, (tuple, list))
             or len(shape) != 2
             or not all(isinstance(n, Integral) and n > 0 for n in shape)
         ):
             raise PixelStringError(
-                "image_shape must be a pair of positive whole numbers, (height, "
-                f"width) in pixels such as (48, 48), got {shape!r}."
+                "image_shape must be 'auto' or a pair of positive whole numbers, "
+                f"(height, width) in pixels such as (48, 48), got {shape!r}."
             )
-        return tuple(int(n) for n in shape)
+
+    def _find_image_shape(self, column):
+        """Give the size of the faces: as set, as seen in `fit`, or of the first one."""
+        if self.image_shape != "auto":
+            return tuple(map(int, self.image_shape))
+        if hasattr(self, "image_shape_"):
+            return self.image_shape_
+        if getattr(column, "ndim", 1) == 3:
+            return tuple(map(int, column.shape[1:]))
+        first = getattr(column, "iloc", column)[0]
+        if not isinstance(first, str):
+            return (48, 48)  # `_read_row` refuses it
+        n_levels = len(first.split())
+        shape = _square(n_levels)
+        if shape is None:
+            raise PixelStringError(
+                f"has {n_levels} grey levels, expected the number of a square face, "
+                "such as 2304 (48x48)",
+                row=0,
+                cure="Correct or drop this row, or set image_shape=(height, width).",
+            )
+        return shape
 
     def __sklearn_is_fitted__(self):
         return True
@@ -254,6 +296,12 @@ class PixelStringTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimat
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _square(n_pixels):
+    """Give the shape of a square picture of so many pixels, or None."""
+    side = isqrt(n_pixels)
+    return (side, side) if side and side * side == n_pixels else None
 
 
 def _as_column(X):
@@ -347,8 +395,8 @@ def _check_levels(X, image_shape):
     if X.dtype != np.uint8 and X.size and (X.min() < 0 or X.max() > 255):
         row, i, j = np.argwhere((X < 0) | (X > 255))[0]
         raise PixelStringError(
-            f"Row {row} of X has the grey level {X[row, i, j]} at pixel ({i}, {j}), "
-            "expected 0 to 255."
+            f"has the grey level {X[row, i, j]} at pixel ({i}, {j}), expected 0 to 255",
+            row=int(row),
         )
     return X.astype(np.uint8, copy=False)
 
@@ -429,28 +477,32 @@ def _read_row(text, row, image_shape):
     height, width = image_shape
     if not isinstance(text, str):
         raise PixelStringError(
-            f"Row {row} of X is {_shown(text)} of type {type(text).__name__}, expected "
-            f"a string of grey levels. {_string_cure(text, image_shape)}"
+            f"is {_shown(text)} of type {type(text).__name__}, expected a string of "
+            "grey levels",
+            row=row,
+            cure=_string_cure(text, image_shape),
         )
     words = text.split()
     bad = next((word for word in words if not _is_level(word)), None)
     if bad is not None:
         raise PixelStringError(
-            f"Row {row} of X has {_shown(bad)} as grey level {words.index(bad)}, "
-            "expected a whole number from 0 to 255 in plain digits. Correct or drop "
-            "this row."
+            f"has {_shown(bad)} as grey level {words.index(bad)}, expected a whole "
+            "number from 0 to 255 in plain digits",
+            row=row,
+            cure="Correct or drop this row.",
         )
     if len(words) != height * width:
         raise PixelStringError(
-            f"Row {row} of X has {len(words)} grey levels, expected {height * width} "
-            f"({height}x{width}). If your faces have another size, set "
-            "image_shape=(height, width)."
+            f"has {len(words)} grey levels, expected {height * width} "
+            f"({height}x{width})",
+            row=row,
+            cure="If your faces have another size, set image_shape=(height, width).",
         )
     return [int(word.lstrip("0") or "0") for word in words]
 
 
 def _string_cure(value, image_shape):
-    """Say what to do with a row that is no string."""
+    """Say what to do with a row that is not a string."""
     if isinstance(value, bytes):
         return "Decode the rows: [row.decode() for row in X]."
     if isinstance(value, list | tuple | np.ndarray):

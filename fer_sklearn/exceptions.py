@@ -19,7 +19,29 @@ class FERError(ValueError):
 
 
 class PixelStringError(FERError):
-    """A pixel string is not a row of grey levels; the message names the row."""
+    """A pixel string does not hold the grey levels of a face.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong, after the words "Row 3 of X " if a row is given.
+    row : int, default=None
+        Position of the first bad row, from 0.
+    cure : str, default=""
+        What to do about it, as a sentence.
+    name : str, default="X"
+        What the caller calls the faces.
+
+    Attributes
+    ----------
+    reason, row, cure
+        As passed.
+    """
+
+    def __init__(self, reason, *, row=None, cure="", name="X"):
+        self.reason, self.row, self.cure = reason, row, cure
+        text = reason if row is None else f"Row {row} of {name} {reason}"
+        super().__init__(f"{text}. {cure}" if cure else text)
 
 
 class DataFileError(FERError):

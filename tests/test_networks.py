@@ -1,4 +1,4 @@
-"""Networks: sizes, shapes, and the seed's layers."""
+"""Networks: sizes, shapes, and the layers of the baseline."""
 
 import numpy as np
 import pytest

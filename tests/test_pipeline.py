@@ -43,7 +43,7 @@ class TestMaking:
         assert params["cnn__network"] == "nano"
         assert params["cnn__max_epochs"] == 4
         assert params["augment__rotation_range"] == 7
-        assert params["pixels__image_shape"] == (32, 40)
+        assert params["pixels__image_shape"] == [32, 40]
         assert params["cnn__random_state"] == params["augment__random_state"] == 3
 
     def test_without_augmentation(self, faces):
@@ -155,7 +155,20 @@ class TestRouting:
         ):
             tiny().fit(faces.data, faces.target, sample_weight=np.ones(210))
 
-    def test_validation_strings_are_read_on_the_way(self, faces):
+    def test_validation_strings_are_read(self, faces):
+        X_val, y_val = faces.data[:30], faces.target[:30]
+        pipe = tiny().fit(faces.data, faces.target, cnn__X_val=X_val, cnn__y_val=y_val)
+        accuracy = pipe["cnn"].history_["valid_accuracy"].iloc[-1]
+        assert accuracy == pytest.approx(pipe.score(X_val, y_val))
+        with pytest.raises(PixelStringError, match="Row 1 of X_val has 3 grey levels"):
+            tiny().fit(
+                faces.data,
+                faces.target,
+                cnn__X_val=[faces.data[0], "1 2 3"],
+                cnn__y_val=y_val[:2],
+            )
+
+    def test_validation_strings_are_routed(self, faces):
         """With transform_input, X_val goes through the steps before the classifier."""
         with sklearn.config_context(enable_metadata_routing=True):
             pipe = tiny().set_params(transform_input=["X_val"])

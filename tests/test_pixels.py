@@ -1,6 +1,7 @@
 """PixelStringTransformer: what it reads, what it refuses, and with which words."""
 
 import collections
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -161,8 +162,46 @@ def test_says_which_form_it_expected(reader, X, message):
 
 @pytest.mark.parametrize("shape", [(48,), (0, 48), (48.0, 48), (1, 2, 3)])
 def test_refuses_an_impossible_image_shape(shape):
-    with pytest.raises(PixelStringError, match=r"image_shape must be a pair.*got"):
+    with pytest.raises(PixelStringError, match=r"image_shape must be 'auto' or.*got"):
         PixelStringTransformer(image_shape=shape).fit(STRINGS)
+
+
+class TestAutomaticShape:
+    def test_follows_the_first_face(self):
+        reader = PixelStringTransformer()
+        assert reader.transform(["1 2 3 4"]).shape == (1, 2, 2)
+        assert reader.transform(["7"]).shape == (1, 1, 1)
+        assert reader.fit(["1 2 3 4"]).image_shape_ == (2, 2)
+        assert reader.fit(np.zeros((3, 2, 5), dtype=int)).image_shape_ == (2, 5)
+
+    def test_remembers_what_it_was_fitted_on(self):
+        reader = PixelStringTransformer().fit(["1 2 3 4"])
+        with pytest.raises(PixelStringError, match=r"Row 0 of X has 1 .* expected 4"):
+            reader.transform(["7"])
+        assert reader.fit(["7"]).transform(["8"]).tolist() == [[[8]]]
+        assert reader.inverse_transform([[9]]).tolist() == ["9"]
+
+    def test_names_of_flat_faces_need_a_fit(self):
+        reader = PixelStringTransformer(flatten=True)
+        with pytest.raises(NotFittedError):
+            reader.get_feature_names_out()
+        assert len(reader.fit(["1 2 3 4"]).get_feature_names_out()) == 4
+
+    @pytest.mark.parametrize("text", ["", "1 2 3", " ".join(["7"] * 2303)])
+    def test_a_face_that_is_not_square_needs_a_shape(self, text):
+        match = r"Row 0 of X has \d+ grey levels.*set image_shape=\(height, width\)"
+        with pytest.raises(PixelStringError, match=match):
+            PixelStringTransformer().fit([text])
+
+
+def test_errors_say_where_and_why_as_attributes(reader):
+    with pytest.raises(PixelStringError) as caught:
+        reader.transform([*STRINGS, "1 2"])
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert error.row == len(STRINGS)
+    assert error.reason == "has 2 grey levels, expected 6 (2x3)"
+    assert error.cure.startswith("If your faces have another size")
+    assert str(error) == f"Row {error.row} of X {error.reason}. {error.cure}"
 
 
 def obvious(text):

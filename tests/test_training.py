@@ -3,7 +3,6 @@
 import itertools
 import math
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
@@ -527,19 +526,6 @@ class TestRecipe:
         assert all(p.ndim > 1 for p in groups[0]["params"])
         assert all(p.ndim == 1 for p in groups[1]["params"])
 
-    # torch's compiler calls deprecated parts of torch. Remove when it no longer does.
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-    @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
-    def test_compiled_network_fits_predicts_and_pickles(self, images, faces):
-        clf = tiny(compile=True).fit(images, faces.target)
-        plain = tiny().fit(images, faces.target)
-        copy = pickle.loads(pickle.dumps(clf))
-        expected = plain.predict_proba(images)
-        np.testing.assert_allclose(clf.predict_proba(images), expected, atol=1e-3)
-        np.testing.assert_array_equal(
-            clf.predict_proba(images), copy.predict_proba(images)
-        )
-
 
 class TestCheckpoint:
     def test_of_an_ended_training_ends_at_once(self, images, faces, tmp_path):
@@ -620,7 +606,7 @@ class TestCheckpoint:
         path = tmp_path / "c.pt"
         tiny(checkpoint=path).fit(images, faces.target)
         state = torch.load(path, weights_only=True)
-        for name in ("augmentation", "epochs before", "soft_target_weight"):
+        for name in ("augmentation", "epochs before", "ema_decay"):
             del state["settings"][name]
         torch.save(state, path)
         assert tiny(checkpoint=path).fit(images, faces.target).n_iter_ == 2

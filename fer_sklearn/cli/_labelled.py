@@ -53,19 +53,19 @@ class LabelledFaces:
         return set() if self.usage is None else set(self.usage.tolist())
 
 
-def read_faces(path, image_shape=(48, 48)):
+def read_faces(path, image_shape="auto"):
     """Read a csv or a folder of images with all their checks.
 
     Parameters
     ----------
     path : path-like
         Whatever `load_fer2013` or `load_image_folder` reads.
-    image_shape : tuple of int
-        Height and width of the faces.
+    image_shape : "auto" or tuple of int
+        Height and width of the faces; "auto" scales the images of a folder to 48x48.
     """
     _check_kind(path)
     if Path(path).is_dir():
-        return _read_folder(path, image_shape)
+        return _read_folder(path, (48, 48) if image_shape == "auto" else image_shape)
     bunch = datasets.load_fer2013(path)
     if bunch.target is None:
         raise DataFileError(

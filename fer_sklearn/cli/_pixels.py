@@ -3,10 +3,8 @@
 from .._pixels import PixelStringTransformer
 from ..exceptions import DataFileError, PixelStringError
 
-_IN_PYTHON = "If your faces have another size, set image_shape=(height, width)."
-_IN_A_SHELL = (
-    "The model takes faces of that size; scale yours to it, or train on them: "
-    'fer-sklearn train --set "pixels__image_shape=(height, width)"'
+_OTHER_SIZE = (
+    "The model takes faces of that size; scale yours to it, or train a model on them."
 )
 
 
@@ -19,7 +17,7 @@ def parse_pixels(path, strings, image_shape):
         The file, for messages.
     strings : Series of str
         Its faces.
-    image_shape : tuple of int
+    image_shape : "auto" or tuple of int
         Height and width of the faces.
 
     Returns
@@ -29,11 +27,14 @@ def parse_pixels(path, strings, image_shape):
     Raises
     ------
     DataFileError
-        If a row is no face; the message counts from 0.
+        If a row is not a face; the message counts from 0.
     """
     try:
         return PixelStringTransformer(image_shape=image_shape).fit_transform(strings)
     except PixelStringError as error:
-        text = str(error).replace(" of X ", " (counted from 0) ", 1)
-        text = text.replace(_IN_PYTHON, _IN_A_SHELL)
-        raise DataFileError(f"{path}: {text}") from error
+        if error.row is None:
+            raise DataFileError(f"{path}: {error}") from error
+        cure = _OTHER_SIZE if "image_shape" in error.cure else error.cure
+        raise DataFileError(
+            f"{path}: Row {error.row} (counted from 0) {error.reason}. {cure}"
+        ) from error

@@ -178,9 +178,15 @@ def _check_name(pipe, name):
         raise FERError(f"--set {name}: {step} has {', '.join(known)}.")
 
 
+def _image_shape(pipe):
+    """Give the size of the faces, or of FER2013's if the data will tell."""
+    shape = pipe["pixels"].image_shape
+    return (48, 48) if shape == "auto" else shape
+
+
 def _check(pipe):
     """Refuse now, not after seconds of reading, what `fit` would refuse."""
-    cnn, shape = pipe["cnn"], pipe["pixels"]._check_image_shape()
+    cnn, shape = pipe["cnn"], _image_shape(pipe)
     for name, step in pipe.steps:
         try:
             step._validate_params()
@@ -233,7 +239,7 @@ def read_data(config, pipe):
     shape = pipe["pixels"].image_shape
     seed = config["options"]["seed"]
     if config["data"] is None:
-        return _hold_out(draw_faces(_N_DRAWN, shape, seed), seed)
+        return _hold_out(draw_faces(_N_DRAWN, _image_shape(pipe), seed), seed)
     faces = read_faces(config["data"], shape)
     if faces.uses() >= {"Training", "PublicTest"}:
         return [faces[faces.usage == use] for use in ("Training", "PublicTest")]

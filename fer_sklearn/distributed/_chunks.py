@@ -1,6 +1,5 @@
 """Predictions on parts of files, here or on a cluster, in order."""
 
-import re
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
@@ -31,14 +30,14 @@ class Chunk:
     start: int
     texts: list
 
-    def place(self, message, row=None):
-        """Name the row of the file in a message that names one of the chunk."""
-        found = re.match(r"Row (\d+) of X ", message)
-        if found is None:
+    def place(self, error, row=None):
+        """Name the row of the file in an error that names one of the chunk."""
+        if error.row is None:
             end = self.start + len(self.texts) - 1
-            return f"Rows {self.start} to {end} of {self.path}: {message}"
-        row = self.start + (int(found[1]) if row is None else row)
-        return f"Row {row} of {self.path} (counted from 0) {message[found.end() :]}"
+            return f"Rows {self.start} to {end} of {self.path}: {error}"
+        row = self.start + (error.row if row is None else row)
+        text = f"Row {row} of {self.path} (counted from 0) {error.reason}"
+        return f"{text}. {error.cure}" if error.cure else text
 
 
 def read_chunks(paths, n_rows):
@@ -112,7 +111,7 @@ def _answer(chunk, get_answer):
     try:
         kept, y_prob, errors = get_answer()
     except PixelStringError as error:
-        raise PixelStringError(chunk.place(str(error))) from error
+        raise PixelStringError(chunk.place(error)) from error
     left_out = np.setdiff1d(np.arange(len(chunk.texts)), kept)
     placed = [chunk.place(*pair) for pair in zip(errors, left_out, strict=True)]
     return chunk, chunk.start + kept, y_prob, placed
@@ -131,7 +130,7 @@ def predict_rows(model, texts, skip):
             raise
         if len(texts) == 1:
             nothing = np.empty((0, len(model.classes_)), dtype=np.float32)
-            return np.arange(0), nothing, [str(error)]
+            return np.arange(0), nothing, [error]
     half = len(texts) // 2
     rows, y_prob, errors = predict_rows(model, texts[:half], skip)
     more_rows, more_prob, more_errors = predict_rows(model, texts[half:], skip)

@@ -1,7 +1,6 @@
 """Finding equal, mirrored and nearly equal pictures among tens of thousands."""
 
 from hashlib import blake2b
-from math import isqrt
 
 import numpy as np
 
@@ -32,18 +31,12 @@ def as_images(X, name="X"):
     """
     if len(X) == 0:
         raise FERError(f"{name} has 0 rows, expected at least one face.")
-    if getattr(X, "ndim", 1) == 3:
-        return PixelStringTransformer(image_shape=X.shape[1:]).fit_transform(X)
-    first = np.asarray(X[:1], dtype=object).ravel()[0]
-    n_levels = len(first.split()) if isinstance(first, str) else 48 * 48
-    side = isqrt(n_levels)
-    if side == 0 or side * side != n_levels:
+    try:
+        return PixelStringTransformer().fit_transform(X)
+    except PixelStringError as error:
         raise PixelStringError(
-            f"Row 0 of {name} has {n_levels} grey levels, expected those of a square "
-            "such as 2304 (48x48). Correct or drop the row; faces that are no squares "
-            "can be handed in as an array of shape (n_samples, height, width)."
-        )
-    return PixelStringTransformer(image_shape=(side, side)).fit_transform(X)
+            error.reason, row=error.row, cure=error.cure, name=name
+        ) from error
 
 
 def image_keys(images, *, mirrored):

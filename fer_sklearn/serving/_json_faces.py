@@ -112,9 +112,8 @@ def _from_string(index, text, image_shape):
     try:
         return PixelStringTransformer(image_shape=image_shape).transform([text])[0]
     except PixelStringError as error:
-        # The rest of the message is for callers in Python.
-        sentence = str(error).split(". ")[0].replace("Row 0 of X", f"Face {index}")
-        raise Refusal(422, f"{sentence.rstrip('.')}.") from None
+        # The cure is for callers in Python.
+        raise Refusal(422, f"Face {index} {error.reason}.") from None
 
 
 def _from_rows(index, rows, image_shape):
