@@ -73,33 +73,32 @@ from .networks import GreyLevelNormalizer
 class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Convolutional network for facial expressions in small grey-scale faces.
 
-    Trains a PyTorch network through skorch and behaves as any scikit-learn
+    Trains a PyTorch network through skorch and behaves like any scikit-learn
     classifier: it can be cloned, pickled, put into a pipeline and searched over.
-    Faces given as :class:`AugmentedImages` (what `RandomAffineAugmenter` hands on in
-    training) are drawn afresh in every epoch; validation and prediction always see
-    the faces as they are.
+    If the faces are :class:`AugmentedImages`, the output of `RandomAffineAugmenter` in
+    training, each epoch sees new random variations of them. Validation and prediction
+    use the faces as they are.
 
     Parameters
     ----------
     network : str or callable, default="compact"
         Name of a network in `fer_sklearn.networks.NETWORKS` (``"nano"``,
-        ``"compact"``, ``"large"``, ``"baseline"``), or an `nn.Module` class of your
-        own, called with ``n_classes`` and ``image_shape`` if it has such parameters,
-        that turns ``(batch, 1, height, width)`` floats into logits.
+        ``"compact"``, ``"large"``, ``"baseline"``), or your own `nn.Module` class,
+        called with ``n_classes`` and ``image_shape`` if it has such parameters. Its
+        modules turn ``(batch, 1, height, width)`` floats into logits.
     network_params : dict, default=None
-        Further keyword arguments for the network, such as ``{"dropout": 0.5}``.
+        More keyword arguments for the network, such as ``{"dropout": 0.5}``.
     pretrained : str, path-like or None, default=None
-        Where a training starts from: the name of a model that comes with the package,
-        or the path of a model file. It must hold the same `network`. If its classes
-        are others than those of `y`, the last linear layer starts afresh.
+        Model to start the training from: the name of a model that comes with the
+        package, or the path of a model file. It must have the same `network`. If its
+        classes differ from those of `y`, the last linear layer is not taken over.
     max_epochs : int, default=30
-        Passes over the training faces. The learning rate's course is laid over them.
+        Number of passes over the training faces.
     max_time : float, default=None
-        Seconds that a fit may take. If given, it replaces `max_epochs`, and the
-        learning rate's course is laid over it. A training that does not get through
-        its first epoch warns.
+        Seconds that a fit may take, instead of `max_epochs`. The learning rate schedule
+        spans this time. If it does not suffice for one epoch, there is a warning.
     batch_size : int, default=128
-        Faces a step.
+        Number of faces in a mini-batch.
     optimizer : {"sgd", "adam", "adamw"}, default="sgd"
         ``"sgd"`` has Nesterov momentum 0.9.
     lr : float or "auto", default="auto"
@@ -107,26 +106,27 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         other two, and with `pretrained` a tenth of that, which keeps more of what the
         model has learnt.
     weight_decay : float, default=5e-4
-        Pull of weights towards zero; biases and batch normalisation are left out.
+        L2 penalty of the weights. Biases and batch normalisation have none.
     lr_schedule : {"cosine", "one-cycle", "plateau", "constant"}, default="cosine"
         ``"cosine"`` warms up over the first 5 % and falls to zero; ``"one-cycle"``
-        rises for 30 %; ``"plateau"`` halves the rate when validation accuracy (the
-        training loss, without validation data) has not improved for two thirds of
-        `n_iter_no_change` epochs.
+        rises for 30 % and falls to zero; ``"plateau"`` halves the rate when validation
+        accuracy (the training loss, without validation data) has not improved for two
+        thirds of `n_iter_no_change` epochs.
     label_smoothing : float, default=0.1
-        In [0, 1). More of it makes the probabilities less extreme, and wrong labels
-        less harmful.
+        In [0, 1). More label smoothing makes the probabilities less extreme, and wrong
+        labels less harmful.
     mixup_alpha : float, default=0.0
-        Above 0, each batch is blended with a shuffled copy of itself by a share drawn
-        from Beta(alpha, alpha). Short trainings want 0 to 0.2.
+        Above 0, each mini-batch is blended with a shuffled copy of itself, in a
+        proportion sampled from Beta(alpha, alpha). For short trainings, 0 to 0.2 work
+        best.
     clean_fraction : float, default=0.0
-        Share of the training, in [0, 1), whose epochs at the very end see faces that
-        are mirrored at most: no other augmentation, no mixup. Above 0 it is at least
-        one epoch (with `max_time`, if there are two). Short trainings gain from 0.05
-        to 0.1, as otherwise they never see a whole, sharp face.
+        Share of the training, in [0, 1), at its end, in which faces are only mirrored:
+        no other augmentation, no mixup. Above 0 it is at least one epoch (with
+        `max_time`, if there are two). 0.05 to 0.1 improve short trainings, which
+        otherwise never see an unchanged face.
     ema_decay : float or None, default=0.999
-        Share that a moving average of the weights keeps at each step; the average
-        is what the fitted classifier uses. None keeps the last step's weights.
+        Decay of the exponential moving average of the weights. The average is what the
+        fitted classifier uses; None keeps the weights of the last step.
     progressive_resizing : tuple of (int, float) or None, default=None
         ``(32, 0.4)`` trains the first 40 % on faces whose longer side is shrunk to 32
         pixels, which costs less than half the time. For networks that take any size.
@@ -137,65 +137,64 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         the `pretrained` model; without one, ``"image"`` for pictures and
         ``"dataset"`` for features that are less than 8 pixels high or wide.
     class_weight : {"balanced"}, dict or None, default=None
-        Weights of classes in the loss, as in scikit-learn. ``"balanced"`` helps rare
-        emotions (disgust is 1.5 % of FER2013) and costs accuracy.
+        Weights of the classes in the loss, as in scikit-learn. ``"balanced"`` improves
+        the recall of rare emotions (disgust is 1.5 % of FER2013) and costs accuracy.
     early_stopping : bool, default=False
         Whether to stop when validation accuracy has not improved for
-        `n_iter_no_change` epochs, and keep the best weights. Without validation data
-        in `fit`, a stratified part of the training data is set aside; else nothing
-        ever is.
+        `n_iter_no_change` epochs, and keep the best weights. If `fit` gets no
+        validation data, a stratified part of the training data is held out.
     validation_fraction : float, default=0.1
-        That part, in (0, 1).
+        Size of that part, in (0, 1).
     n_iter_no_change : int, default=10
         Patience of `early_stopping` in epochs, and 1.5 times that of
         ``lr_schedule="plateau"``: the learning rate falls before the training stops.
     test_time_flip : bool, default=False
-        Whether to average each face's prediction with its mirror image's: about half
-        a point of accuracy for twice the time.
+        Whether to average the predictions of each face and its mirror image, for about
+        half a point of accuracy and twice the time.
     temperature : float or "auto", default="auto"
-        Divides the logits before they become probabilities: above 1 makes them less
-        extreme, and never changes the predicted class. ``"auto"`` fits it on the
-        validation data, and is 1 where there is none.
+        Divides the logits before they become probabilities. Above 1, the probabilities
+        are less extreme; the predicted class stays the same. ``"auto"`` is fitted on
+        the validation data, and 1 without any.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights that are there.
+        Whether `fit` continues from the weights of the last fit.
     callbacks : list of skorch callbacks or None, default=None
         Callbacks of skorch or your own, notified in this order after the
         classifier's. After the training batches of an epoch they find in
         ``net.module_`` the weights that would be kept, which is the average if there
         is one. An `LRScheduler` needs ``lr_schedule="constant"``.
     checkpoint : path-like or None, default=None
-        File that holds the state of the training after each epoch. If it is there
-        already, `fit` goes on from it, to the result of an unbroken training (an
-        augmenter needs a seed of its own for that); if it belongs to other settings
-        or data, `fit` refuses. A file is for one fit: a search, which fits many
-        times, wants None.
+        File that holds the state of the training after each epoch. If it exists, `fit`
+        resumes from it and ends with the same weights as an uninterrupted training
+        (given a `random_state` of the augmenter); if it belongs to different settings
+        or data, `fit` raises. A file is for one fit, so searches need None.
     precision : {"float32", "bfloat16"}, default="float32"
         Precision of products in training. ``"bfloat16"`` is about twice as fast on
-        a GPU and on CPUs that know it (AMX, AVX512-BF16), and slow on others.
+        GPUs and on CPUs that support it (AMX, AVX512-BF16), and slow on other CPUs.
     num_workers : int, default=0
-        Processes that draw and gather batches beside the training. The draws do not
+        Number of processes that augment and gather mini-batches. The result does not
         depend on it.
     device : str, default="auto"
-        ``"auto"`` takes a GPU if there is one; else any PyTorch device name.
+        ``"auto"`` is a GPU if there is one, otherwise the CPU; or a device name of
+        PyTorch.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, order, dropout and mixup. The same seed gives the same
         weights on a CPU with the same number of threads; a GPU may differ in the last
-        bits. Global generators are left untouched.
+        bits. Global generators are not changed.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints one line per epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     class_names_ : list of str of length n_classes
-        What they are called, see `fer_sklearn.datasets.class_names`.
+        Their names, see `fer_sklearn.datasets.class_names`.
     net_ : skorch.NeuralNetClassifier
         The fitted skorch net, which takes faces as an array of shape (n_samples,
         height, width) and class indices. Its ``module_`` is the PyTorch module, from
-        grey levels to logits; `predict` follows a change of its weights.
+        grey levels to logits; `predict` follows changes of its weights.
     history_ : DataFrame
-        A row an epoch: epoch, train_loss, train_accuracy, valid_loss,
+        One row per epoch: epoch, train_loss, train_accuracy, valid_loss,
         valid_accuracy (NaN without validation data), lr, duration (seconds).
     image_shape_ : tuple of int
         Height and width of the faces in pixels.
@@ -204,7 +203,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of str
         Only if `fit` got a DataFrame whose column names are all strings.
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs.
     stop_reason_ : {"max_epochs", "max_time", "early_stopping", "interrupt", \
 "callback"}
         What ended the training.
@@ -213,19 +212,19 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    make_fer_pipeline : This classifier behind a reader and an augmenter.
-    RandomAffineAugmenter : Draws the training faces.
+    make_fer_pipeline : This classifier after a reader and an augmenter.
+    RandomAffineAugmenter : Augments the training faces.
 
     Notes
     -----
-    No data is set aside inside `fit` unless `early_stopping` asks for it, as in
-    :class:`sklearn.neural_network.MLPClassifier`: inside a grid search, the search's
-    own folds are the validation.
+    As in :class:`sklearn.neural_network.MLPClassifier`, no data is held out in `fit`
+    unless `early_stopping` asks for it: in a grid search, the search holds out its own
+    folds.
 
-    Ctrl-C ends a training after its first epoch in good order, with a warning and what
-    was learnt so far; in a copy made by :func:`sklearn.base.clone`, which is what a
-    search or an ensemble trains, it goes on to end the whole search. A `fit` that fails
-    leaves the classifier as it was.
+    Ctrl-C ends a training after its first epoch with a warning and the weights learnt
+    so far. In a copy made by :func:`sklearn.base.clone`, which is what a search or an
+    ensemble trains, it ends the whole search. If `fit` fails, the classifier stays as
+    it was.
 
     With scikit-learn 1.9 or newer, its callbacks see every epoch: for instance
     ``search.set_callbacks(ProgressBar(max_propagation_depth=None))``, with rich.
@@ -234,7 +233,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     --------
     >>> from fer_sklearn import FERClassifier, PixelStringTransformer, make_faces
     >>> faces = make_faces(200, image_size=16, random_state=0)
-    >>> X = PixelStringTransformer(image_shape=(16, 16)).fit_transform(faces.data)
+    >>> X = PixelStringTransformer().fit_transform(faces.data)
     >>> clf = FERClassifier("nano", max_epochs=2, random_state=0).fit(X, faces.target)
     >>> clf.predict_proba(X[:2]).shape
     (2, 7)
@@ -376,17 +375,16 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ----------
         X : AugmentedImages, or array-like of shape (n_samples, height, width) or \
                 (n_samples, height * width)
-            Faces; grey levels as uint8 (0 to 255) or numbers of any dtype. Rows of a
-            square number of features are taken as square faces, others as faces of
-            one row.
+            Faces; grey levels as uint8 (0 to 255) or numbers of any dtype. Rows with a
+            square number of features are square faces, all others faces of one row.
         y : array-like of shape (n_samples,)
             Class labels, numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the faces in the loss, not negative. A weight of 0 is the same
-            as leaving the face out.
+            Weights of the faces in the loss, not negative. A weight of 0 leaves the
+            face out.
         soft_targets : array-like of shape (n_samples, n_classes), default=None
-            What else is known of each face, not negative: probabilities that a better
-            model gives (distillation) or votes (FER+). Columns in the order of
+            What else is known of each face, not negative: probabilities from a better
+            model (distillation) or votes (FER+). One column per class, in the order of
             `classes_`, the sorted labels. Each row is divided by its sum; a row of
             zeros means that nothing is known, and the label is used alone.
         soft_target_weight : float, default=0.5
@@ -411,11 +409,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the data or a parameter is unusable: before any training starts.
+            If the data or a parameter is invalid; no training has started then.
         FERError
             If the training diverges.
         ModelFileError
-            If the checkpoint is broken or belongs to other settings.
+            If the checkpoint is damaged or belongs to different settings.
         """
         context = begin_fit_task(
             self, X, y, max_subtasks=None if self.max_time else self.max_epochs
@@ -463,7 +461,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Class labels, all of them among `classes`.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; needed in the first call.
+            All labels that can occur; required in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the faces in the loss, not negative.
 
@@ -474,8 +472,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         first = not hasattr(self, "net_")
         if first and classes is None:
             raise FERError(
-                "The first call of partial_fit needs classes=: all labels that will "
-                "ever come, such as range(7)."
+                "The first call of partial_fit needs classes=: all labels that can "
+                "occur, such as range(7)."
             )
         if not first and classes is not None:
             if not np.array_equal(np.unique(classes), self.classes_):
@@ -773,7 +771,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
 
     def _new_module(self, images, seed):
-        # Kept apart from the parameters, which may be set anew after the fit.
+        # A copy of the parameters, which may be changed after the fit.
         self._made_from = (self.network, self.network_params)
         normalizer = make_normalizer(self.normalization, images, self.image_shape_)
         if self.pretrained is None:
@@ -844,7 +842,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if self.stop_reason_ != "interrupt":
             return
         if vars(self).get("_is_clone"):
-            # A search that swallowed Ctrl-C would go on with its next candidate.
+            # Otherwise, a search would continue with its next candidate.
             raise KeyboardInterrupt
         warnings.warn("Training interrupted by user.", stacklevel=3)
 
@@ -853,8 +851,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def __getstate__(self):
         state = super().__getstate__().copy()
         if "net_" in state:
-            # Plain arrays on the CPU: they open without the GPU that trained them,
-            # and hold neither training faces nor compiled code.
+            # Plain arrays on the CPU, which open on machines without a GPU and hold no
+            # training faces.
             state["net_"] = pack_net(self.net_, keep_optimizer=self.warm_start)
             state["_versions"] = library_versions()
             # Rebuilt from `net_`: a DataFrame opens only with the pandas that wrote it.

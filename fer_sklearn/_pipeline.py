@@ -47,9 +47,10 @@ def make_fer_pipeline(
     """Make a pipeline from pixel strings to emotions.
 
     Its steps are ``"pixels"`` (`PixelStringTransformer`), ``"augment"``
-    (`RandomAffineAugmenter`, in training only, afresh in every epoch) and ``"cnn"``
-    (`FERClassifier`): a plain :class:`sklearn.pipeline.Pipeline`, so that every
-    parameter can be set and searched, as in ``cnn__lr`` or ``augment__zoom_range``.
+    (`RandomAffineAugmenter`, in training only, differently in each epoch) and
+    ``"cnn"`` (`FERClassifier`). It is a plain :class:`sklearn.pipeline.Pipeline`, so
+    every parameter can be set and searched, as in ``cnn__lr`` or
+    ``augment__zoom_range``.
 
     Parameters
     ----------
@@ -57,9 +58,9 @@ def make_fer_pipeline(
         See `FERClassifier`. None is the network of the `pretrained` model with its
         parameters; without one, ``"compact"``.
     pretrained : str, path-like or None, default=None
-        Where the training starts from: the name of a model that comes with the
+        Model to start the training from: the name of a model that comes with the
         package, such as ``"compact"``, or the path of a model file. The classes may
-        be others.
+        differ.
     augment : bool or dict, default=True
         False leaves the augmenter out; a dictionary holds its parameters, such as
         ``{"rotation_range": 10}``.
@@ -68,8 +69,8 @@ def make_fer_pipeline(
     random_state : int, RandomState instance or None, default=None
         Seed of augmentation and training.
     memory : str, joblib.Memory or None, default=None
-        See :class:`sklearn.pipeline.Pipeline`. A cached augmenter still draws afresh
-        in every epoch.
+        See :class:`sklearn.pipeline.Pipeline`. A cached augmenter still augments
+        differently in each epoch.
     **classifier_params
         Parameters of `FERClassifier`, such as ``max_epochs=50`` or ``lr=0.05``.
 
@@ -94,9 +95,7 @@ def make_fer_pipeline(
     --------
     >>> from fer_sklearn import make_faces, make_fer_pipeline
     >>> faces = make_faces(200, image_size=16, random_state=0)
-    >>> pipe = make_fer_pipeline(
-    ...     "nano", image_shape=(16, 16), max_epochs=2, random_state=0
-    ... )
+    >>> pipe = make_fer_pipeline("nano", max_epochs=2, random_state=0)
     >>> pipe.fit(faces.data, faces.target).predict(faces.data[:3]).shape
     (3,)
     >>> list(pipe.named_steps)
@@ -125,8 +124,8 @@ def _default_network(pretrained, params):
         stored = file.metadata["steps"][-1]["params"].get("network_params")
     if described["custom"]:
         raise ModelFileError(
-            f"{pretrained} holds a network of the user's own, {described['name']}. "
-            "Name its class: make_fer_pipeline(network=..., pretrained=...)"
+            f"{pretrained} holds a custom network, {described['name']}. Pass its "
+            "class: make_fer_pipeline(network=..., pretrained=...)"
         )
     return described["name"], {"network_params": unpack_value(stored), **params}
 

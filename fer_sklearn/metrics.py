@@ -1,4 +1,4 @@
-"""Measures that scikit-learn does not have, for honest reports on classifiers."""
+"""Metrics that scikit-learn does not have."""
 
 import numpy as np
 from scipy.stats import binomtest
@@ -7,11 +7,11 @@ __all__ = ["accuracy_interval", "expected_calibration_error"]
 
 
 def accuracy_interval(y_true, y_pred, *, confidence=0.95):
-    """Range in which the accuracy on more faces of the same kind would lie.
+    """Confidence interval of an accuracy.
 
-    Wilson's score interval: unlike the accuracy plus or minus twice its standard
-    error it stays within 0 to 1, and it holds for few faces too. It says what chance
-    in the choice of the test faces does, not what training anew would change.
+    Wilson's score interval, which stays within 0 to 1 and is valid for few faces as
+    well. It covers the random choice of the test faces, not the differences between
+    trainings with different seeds.
 
     Parameters
     ----------

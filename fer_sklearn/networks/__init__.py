@@ -33,8 +33,8 @@ __all__ = [
     "nano",
 ]
 
-# torch shares work out among threads as soon as weights are loaded. A forked process
-# (a worker of `gunicorn --preload`, of multiprocessing.Pool) has none of them and would
-# wait for them for ever, so there it works on the one thread that it has.
+# torch starts threads as soon as weights are loaded. A forked process (a worker of
+# `gunicorn --preload` or of multiprocessing.Pool) has none of them and would wait for
+# them forever, so torch works on one thread there.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

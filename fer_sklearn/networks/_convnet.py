@@ -17,11 +17,11 @@ def _conv_block(n_in: int, n_out: int, stride: int = 1) -> list[nn.Module]:
 class ConvNet(nn.Sequential):
     """Stages of 3x3 convolutions, each halving the picture, then one linear layer.
 
-    Every convolution is followed by batch normalisation and a ReLU; between two
-    stages stands a 2x2 maximum; the last stage is averaged over the picture, so any
-    picture size will do, and a network trained on small pictures goes on with large
-    ones. No depthwise convolutions: on a CPU they are three to five times less
-    efficient than plain ones.
+    Every convolution is followed by batch normalisation and a ReLU, and every stage
+    but the last by 2x2 maximum pooling. The last stage is averaged over the picture, so
+    the network takes pictures of any size, and training may start on small ones. There
+    are no depthwise convolutions, as these are three to five times less efficient on a
+    CPU.
 
     Parameters
     ----------

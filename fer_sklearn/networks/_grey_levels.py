@@ -1,4 +1,4 @@
-"""From grey levels to what a network sees."""
+"""Normalisation of grey levels."""
 
 import torch
 from torch import nn
@@ -7,14 +7,14 @@ from torch import nn
 class GreyLevelNormalizer(nn.Module):
     """Turn a batch of grey-level faces into normalised floats with a channel axis.
 
-    Being a module, it travels with the network: to a GPU, into a model file and into
-    an ONNX graph. Faces stay uint8 until they reach it.
+    As a module, it is part of the network on a GPU, in a model file and in an ONNX
+    graph. Faces stay uint8 until they reach it.
 
     Parameters
     ----------
     per_image : bool, default=True
-        True brings each face to mean 0 and standard deviation 1 on its own, which
-        takes light and contrast out, and makes 0..255 and 0..1 the same picture.
+        True brings each face to mean 0 and standard deviation 1, so that light,
+        contrast and the scale (0..255 or 0..1) do not matter.
         False uses `mean` and `std` for all.
     mean, std : float, default=0.0 and 1.0
         Used if `per_image` is False, in grey levels.

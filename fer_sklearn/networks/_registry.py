@@ -59,7 +59,7 @@ def make_network(
         if network not in NETWORKS:
             raise FERError(
                 f"Unknown network {network!r}. Known names: {', '.join(NETWORKS)}; "
-                "or hand in an nn.Module class of your own."
+                "or pass your own nn.Module class."
             )
         network = NETWORKS[network]
     if isinstance(network, nn.Module):

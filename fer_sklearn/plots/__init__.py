@@ -1,7 +1,7 @@
 """Pictures of faces, training and mistakes, as scikit-learn Display classes.
 
 Each class keeps the numbers behind its picture as attributes, is built by a
-``from_*`` method, and draws in ``plot(ax=None)``. Axes that you hand in are drawn on;
+``from_*`` method, and draws in ``plot(ax=None)``. Axes that are passed are drawn on;
 without any, a new figure of about 800 pixels' width is made. matplotlib is imported
 when something is drawn.
 

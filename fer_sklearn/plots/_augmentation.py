@@ -83,7 +83,7 @@ class AugmentationDisplay:
         Returns
         -------
         AugmentationDisplay
-            The display with the draws, drawn.
+            The display, with the draws drawn.
 
         Raises
         ------

@@ -74,7 +74,7 @@ class ClassFrequencyDisplay:
         Returns
         -------
         ClassFrequencyDisplay
-            The display with the counts, drawn.
+            The display, with the counts drawn.
 
         Raises
         ------

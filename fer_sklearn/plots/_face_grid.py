@@ -86,7 +86,7 @@ class FaceGridDisplay:
         n_faces : int, default=28
             Number of faces: the first ones. Shuffle `X` for others.
         n_columns : int, default=None
-            Number of faces beside each other; None means 7.
+            Number of faces next to each other; None means 7.
         display_labels : sequence of str, default=None
             Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
             distinct labels. None names the numbers 0 to 6, all seven of them, as
@@ -97,7 +97,7 @@ class FaceGridDisplay:
         Returns
         -------
         FaceGridDisplay
-            The display with the faces, drawn.
+            The display, with the faces drawn.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class FaceGridDisplay:
         Returns
         -------
         FaceGridDisplay
-            The display with the faces, drawn.
+            The display, with the faces drawn.
         """
         check_lengths(X=X, y=y)
         check_count(n_faces=n_faces)
@@ -182,7 +182,7 @@ class FaceGridDisplay:
         n_faces : int, default=28
             Number of faces: the first ones.
         n_columns : int, default=None
-            Number of faces beside each other; None means 7.
+            Number of faces next to each other; None means 7.
         display_labels : sequence of str, default=None
             Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
             distinct labels. None names the numbers 0 to 6, all seven of them, as
@@ -193,7 +193,7 @@ class FaceGridDisplay:
         Returns
         -------
         FaceGridDisplay
-            The display with the faces, drawn.
+            The display, with the faces drawn.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class FaceGridDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         n_columns : int, default=None
-            Number of faces beside each other; None means 7.
+            Number of faces next to each other; None means 7.
 
         Returns
         -------

@@ -96,7 +96,7 @@ class MistakesDisplay:
         Returns
         -------
         MistakesDisplay
-            The display with the mistakes, drawn.
+            The display, with the mistakes drawn.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class MistakesDisplay:
         n_faces : int, default=14
             Largest number of mistakes to draw.
         n_columns : int, default=None
-            Number of faces beside each other; None means 7.
+            Number of faces next to each other; None means 7.
         display_labels : sequence of str, default=None
             Names of `labels`, for labels that are no emotions.
         ax : matplotlib Axes, default=None
@@ -145,7 +145,7 @@ class MistakesDisplay:
         Returns
         -------
         MistakesDisplay
-            The display with the mistakes, drawn.
+            The display, with the mistakes drawn.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class MistakesDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         n_columns : int, default=None
-            Number of faces beside each other; None means 7.
+            Number of faces next to each other; None means 7.
 
         Returns
         -------

@@ -19,7 +19,7 @@ class Mosaic:
     n_faces : int
         How many faces.
     n_columns : int or None
-        How many of them stand beside each other; None means 7.
+        How many of them stand next to each other; None means 7.
     captions : list of str, default=()
         One a face, lines parted by newlines; they set the room beneath the faces.
     row_labels : list of str, default=()

@@ -92,7 +92,7 @@ class RecallDisplay:
         Returns
         -------
         RecallDisplay
-            The display with the recalls, drawn.
+            The display, with the recalls drawn.
         """
         y_pred = estimator.predict(X)
         if kwargs.get("display_labels") is None:
@@ -133,7 +133,7 @@ class RecallDisplay:
         Returns
         -------
         RecallDisplay
-            The display with the recalls, drawn.
+            The display, with the recalls drawn.
 
         Raises
         ------

@@ -106,7 +106,7 @@ class SaliencyDisplay:
         Returns
         -------
         SaliencyDisplay
-            The display with the maps, drawn.
+            The display, with the maps drawn.
 
         Raises
         ------

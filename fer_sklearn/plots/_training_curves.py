@@ -85,7 +85,7 @@ class TrainingCurvesDisplay:
         Returns
         -------
         TrainingCurvesDisplay
-            The display with the history, drawn.
+            The display, with the history drawn.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class TrainingCurvesDisplay:
         Returns
         -------
         TrainingCurvesDisplay
-            The display with the history, drawn.
+            The display, with the history drawn.
 
         Raises
         ------
