@@ -80,7 +80,7 @@ def packaging(session):
     session.run("pip", "uninstall", "-y", "build", "twine", silent=True)
     session.install(*CONSTRAINED, str(wheel))
     readme = Path("README.md").read_text(encoding="utf-8")
-    quick_start = readme.split("```python\n")[1].split("```")[0]
+    quick_start = readme.split("```python\n")[-1].split("```")[0]  # needs no extra
     session.chdir(session.create_tmp())
     session.run("python", "-c", quick_start)
     session.run("fer-sklearn", "--help")
