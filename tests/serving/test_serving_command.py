@@ -23,7 +23,7 @@ def started(monkeypatch, pipe):
     """What the command hands to the server, which is not started."""
     calls = []
     monkeypatch.setattr(serve, "open_model", lambda name: pipe)
-    monkeypatch.setattr(serve, "describe", lambda name: ({}, None))
+    monkeypatch.setattr(serve, "describe", lambda name: {})
     monkeypatch.setattr(
         fer_sklearn.serving,
         "run",
@@ -173,7 +173,7 @@ def test_card_of_a_pretrained_model_has_its_scores(name):
 def test_command_serves_until_ctrl_c(monkeypatch, pipe, pictures, capsys):
     """In this process, in whose main thread the server catches signals."""
     monkeypatch.setattr(serve, "open_model", lambda name: pipe)
-    monkeypatch.setattr(serve, "describe", lambda name: ({}, None))
+    monkeypatch.setattr(serve, "describe", lambda name: {})
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     answers = []
