@@ -94,14 +94,12 @@ def test_a_closed_pipe_is_no_error():
 @pytest.mark.parametrize(
     ("own", "expected"),
     [
-        ({}, ["OMP_WAIT_POLICY = 'PASSIVE'", "GOMP_SPINCOUNT = '0'"]),
-        ({"OMP_WAIT_POLICY": "ACTIVE"}, ["OMP_WAIT_POLICY = 'ACTIVE'"]),
-        ({"GOMP_SPINCOUNT": "5000"}, ["GOMP_SPINCOUNT = '5000'"]),
+        ({}, "10000"),
+        ({"GOMP_SPINCOUNT": "5000"}, "5000"),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, "0"),
     ],
 )
-def test_threads_of_torch_wait_asleep_unless_the_user_says_otherwise(
-    tmp_path, own, expected
-):
+def test_threads_that_wait_soon_sleep_unless_the_user_chose(tmp_path, own, expected):
     """OpenMP shows the settings that it has read when torch was loaded."""
     unset = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
     env = {name: value for name, value in os.environ.items() if name not in unset}
@@ -114,4 +112,4 @@ def test_threads_of_torch_wait_asleep_unless_the_user_says_otherwise(
         timeout=120,
     )
     assert found.returncode == 1
-    assert all(line in found.stderr for line in expected), found.stderr
+    assert f"GOMP_SPINCOUNT = '{expected}'" in found.stderr
