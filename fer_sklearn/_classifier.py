@@ -814,10 +814,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _keep(self, net, valid):
         """Set the fitted attributes."""
         self.net_ = net
-        self.history_ = history_frame(net.history)
-        self.n_iter_ = len(self.history_)
+        self.n_iter_ = len(net.history)
         self.stop_reason_ = net.stop_reason
-        self._predictor = Predictor(net.module_)
+        self._predictor = Predictor(net.module_, torch.device(net.device))
         self.temperature_ = 1.0
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)
@@ -834,7 +833,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return compute_logits(
             self._predictor.module(),
             faces,
-            device=torch.device(self.net_.device),
+            device=self._predictor.device,
             flip=self.test_time_flip,
         )
 
@@ -846,18 +845,45 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise KeyboardInterrupt
         warnings.warn("Training interrupted by user.", stacklevel=3)
 
+    # -- what has been learnt ------------------------------------------------------
+
+    @property
+    def net_(self):
+        """The fitted skorch net."""
+        if "_net" not in vars(self):
+            raise AttributeError(f"This {type(self).__name__} is not fitted yet.")
+        if self._net is None:
+            # Prediction needs the module alone. A net has an optimizer, for which torch
+            # imports its compiler, and that takes longer than opening a model.
+            predictor, packed = self._predictor, self._packed
+            net = make_net(self, predictor.fitted, device=predictor.device)
+            unpack_optimizer(net.initialize(), packed)
+            restore_history(net, packed["history"])
+            net.module_.eval()
+            self.net_ = net
+        return self._net
+
+    @net_.setter
+    def net_(self, net):
+        self._net, self._packed = net, None
+
+    @property
+    def history_(self):
+        """One row per epoch of the training."""
+        packed = getattr(self, "_packed", None)
+        return history_frame(packed["history"] if packed else self.net_.history)
+
     # -- pickling ------------------------------------------------------------------
 
     def __getstate__(self):
         state = super().__getstate__().copy()
-        if "net_" in state:
+        if "_net" in state:
             # Plain arrays on the CPU, which open on machines without a GPU and hold no
             # training faces.
-            state["net_"] = pack_net(self.net_, keep_optimizer=self.warm_start)
-            state["_versions"] = library_versions()
-            # Rebuilt from `net_`: a DataFrame opens only with the pandas that wrote it.
-            for name in ("_predictor", "history_"):
+            packed = pack_net(self.net_, keep_optimizer=self.warm_start)
+            for name in ("_net", "_predictor", "_packed"):
                 state.pop(name, None)
+            state |= {"net_": packed, "_versions": library_versions()}
         return state
 
     def __setstate__(self, state):
@@ -874,19 +900,15 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         vars(self).update(fitted)
         self._made_from = (self.network, self.network_params)
         self._unpack(packed)
-        self.n_iter_ = len(self.history_)
+        self.n_iter_ = len(packed["history"])
         return self
 
     def _unpack(self, packed):
-        """Rebuild the net from plain arrays."""
+        """Rebuild the module from plain arrays, and the net when it is asked for."""
         module = self._make_module(GreyLevelNormalizer(**packed["normalizer"]), 0)
-        unpack_weights(module, packed["weights"])
-        device = resolve_or_cpu(self.device)
-        self.net_ = make_net(self, module, device=device).initialize()
-        unpack_optimizer(self.net_, packed)
-        restore_history(self.net_, packed["history"])
-        self.history_ = history_frame(self.net_.history)
-        self._predictor = Predictor(self.net_.module_)
+        unpack_weights(module, packed.pop("weights"))
+        self._predictor = Predictor(module, resolve_or_cpu(self.device))
+        self._net, self._packed = None, packed
 
 
 def _is_text(X):

@@ -260,7 +260,7 @@ class TestOtherMachines:
     def test_other_versions_are_told(self, fitted, faces, monkeypatch):
         older = {**library_versions(), "torch": "1.9.0", "skorch": "0.15.0"}
         with monkeypatch.context() as patch:
-            patch.setattr("fer_sklearn._training.library_versions", lambda: older)
+            patch.setattr("fer_sklearn._classifier.library_versions", lambda: older)
             data = pickle.dumps(fitted)
         with pytest.warns(UserWarning) as caught:
             opened = pickle.loads(data)
@@ -281,7 +281,7 @@ class TestOtherMachines:
             for name, version in here.items()
         }
         with monkeypatch.context() as patch:
-            patch.setattr("fer_sklearn._training.library_versions", lambda: built)
+            patch.setattr("fer_sklearn._classifier.library_versions", lambda: built)
             data = pickle.dumps(fitted)
         pickle.loads(data)
 

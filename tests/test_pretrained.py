@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def test_shipped_models_know_the_emotions(name):
 def test_shipped_models_hold_the_defaults_for_a_later_fit(name):
     pipe = load_pretrained(name)
     flip = pipe["cnn"].test_time_flip
-    scratch = make_fer_pipeline(name, test_time_flip=flip)
+    scratch = make_fer_pipeline(name, image_shape=(48, 48), test_time_flip=flip)
     assert repr(clone(pipe).get_params()) == repr(scratch.get_params())
 
 
@@ -246,11 +247,11 @@ def test_networks_of_ones_own(faces, tmp_path):
     path = tmp_path / "own.fer"
     pipe = pipeline(NoHead).fit(faces.data, faces.target)
     save_model(pipe, path)
-    with pytest.raises(ModelFileError, match=r"Name its class: .*network=\.\.\."):
+    with pytest.raises(ModelFileError, match=r"Pass its class: .*network=\.\.\."):
         pipeline(pretrained=path)
     tuned = pipeline(NoHead, pretrained=path).fit(faces.data, faces.target)
     assert_same_weights(tuned, pipe)
-    with pytest.raises(ModelFileError, match="End it with one"):
+    with pytest.raises(ModelFileError, match="Let it end with one"):
         pipeline(NoHead, pretrained=path).fit(faces.data, faces.target % 3)
 
 
@@ -261,3 +262,21 @@ def test_weights_are_found_without_torch():
     )
     command = [sys.executable, "-c", code]
     assert "False" in subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def test_prediction_needs_no_compiler_of_torch():
+    """torch imports it for an optimizer, which takes longer than all the rest."""
+    code = """
+    import sys
+    import numpy as np
+    from fer_sklearn import load_pretrained
+    load_pretrained("nano").predict(np.zeros((1, 48, 48), np.uint8))
+    print(*sys.modules)
+    """
+    loaded = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert not {"torch._dynamo", "sympy", "torch._inductor"} & set(loaded)

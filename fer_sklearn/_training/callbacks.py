@@ -403,7 +403,7 @@ class FitTasks(Callback):
 
         def attributes():
             # These make a classifier that predicts as if the training ended here.
-            predictor = Predictor(net.module_)
+            predictor = Predictor(net.module_, torch.device(net.device))
             return {"net_": net, "_predictor": predictor, "temperature_": 1.0}
 
         with torch.random.fork_rng(devices=[]):

@@ -5,7 +5,6 @@ import warnings
 from traceback import walk_tb
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNetClassifier
@@ -374,7 +373,9 @@ def restore_history(net, rows: list[dict]) -> None:
             net.history.record(name, value)
 
 
-def history_frame(history) -> pd.DataFrame:
+def history_frame(history):
     """Make a table of one row per epoch, under the names that users know."""
+    import pandas as pd  # only here: opening a model does without
+
     frame = pd.DataFrame(plain_history(history), columns=list(COLUMNS))
     return frame.rename(columns=COLUMNS)

@@ -19,10 +19,13 @@ class Predictor:
     ----------
     fitted : torch.nn.Module
         The module; it is put into evaluation mode.
+    device : torch.device
+        Where it predicts.
     """
 
-    def __init__(self, fitted: nn.Module):
-        self.fitted = fitted.eval()
+    def __init__(self, fitted: nn.Module, device: torch.device):
+        self.device = device
+        self.fitted = fitted.to(device, memory_format=torch.channels_last).eval()
         self.folded = fold_batch_norm(fitted)
         self.weights = list(fitted.state_dict(keep_vars=True).values())
         self.versions = self._versions()

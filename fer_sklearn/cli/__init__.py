@@ -46,9 +46,9 @@ def main(argv=None):
 def _let_waiting_threads_sleep():
     """Have OpenMP's threads wait for a fraction of a millisecond, then sleep.
 
-    By default they keep their cores busy for several milliseconds, at every layer, which
-    on a machine with other work makes a training several times as slow. The user's own
-    setting is kept; GNU's OpenMP prefers its variable to the standard one.
+    By default they keep their cores busy for several milliseconds at every layer, which
+    makes a training several times as slow on a machine with other work. A setting of
+    the user is kept; GNU's OpenMP prefers its own variable to the standard one.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")

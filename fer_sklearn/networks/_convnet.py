@@ -80,7 +80,8 @@ class ConvNet(nn.Sequential):
 
 
 def _initialise(layer: nn.Module) -> None:
-    if isinstance(layer, nn.Conv2d):
+    # Shapes alone have no values, and torch imports its compiler to find that out.
+    if isinstance(layer, nn.Conv2d) and not layer.weight.is_meta:
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
