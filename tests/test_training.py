@@ -654,6 +654,40 @@ class TestCheckpoint:
             tiny(checkpoint=path).fit(images, faces.target)
         assert path.read_bytes() == content
 
+    @pytest.mark.parametrize(
+        ("part", "value"),
+        [
+            ("settings", {1: 2, "random_state": 0}),
+            ("settings", {"random_state": torch.zeros(1)}),
+            ("settings", [1]),
+            ("history", "epoch"),
+            ("history", [1, 2]),
+            ("history", [{"epoch": torch.zeros(9)}]),
+            ("stop_reason", "\x1b[2J"),
+            ("module", [1]),
+            ("optimizer", {"state": 1}),
+            ("parts", {"fer_schedule": 3}),
+        ],
+    )
+    def test_parts_of_another_kind_are_refused(
+        self, images, faces, tmp_path, part, value
+    ):
+        path = tmp_path / "c.pt"
+        tiny(checkpoint=path).fit(images, faces.target)
+        state = torch.load(path, weights_only=True)
+        torch.save({**state, part: value}, path)
+        with pytest.raises(ModelFileError, match=r"Delete (the file|it)"):
+            tiny(checkpoint=path).fit(images, faces.target)
+
+    def test_weights_that_are_not_finite_are_refused(self, images, faces, tmp_path):
+        path = tmp_path / "c.pt"
+        tiny(checkpoint=path).fit(images, faces.target)
+        state = torch.load(path, weights_only=True)
+        next(iter(state["module"].values())).fill_(float("nan"))
+        torch.save(state, path)
+        with pytest.raises(ModelFileError, match="weights that are not finite"):
+            tiny(checkpoint=path).fit(images, faces.target)
+
     def test_other_format_number_is_refused(self, images, faces, tmp_path):
         torch.save({"format": 99}, tmp_path / "c.pt")
         with pytest.raises(ModelFileError, match="format 99"):

@@ -15,7 +15,7 @@ from skorch.callbacks import Callback
 from .._files import remove_leftovers, write_atomically
 from ..exceptions import ModelFileError
 from .module import to_numpy
-from .net import plain_history, restore_history
+from .net import STOP_REASONS, plain_history, restore_history
 
 # Parameters of a classifier that change nothing in the weights it ends with.
 WITHOUT_EFFECT = {
@@ -67,11 +67,23 @@ class Checkpoint(Callback):
         net.history.clear()  # the file holds that of previous trainings as well
         try:
             self._restore(net, state)
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise ModelFileError(
                 f"The checkpoint {self.path} does not fit this training ({error}). Has "
                 "the code of the network changed? Delete the file to start again."
             ) from error
+        weights = net.module_.state_dict().values()
+        if not all(tensor.isfinite().all() for tensor in weights):
+            raise ModelFileError(
+                f"The checkpoint {self.path} holds weights that are not finite. Delete "
+                "the file to start again."
+            )
 
     def _restore(self, net, state):
         net.stop_reason = state["stop_reason"]
@@ -157,7 +169,7 @@ def read_checkpoint(path: Path) -> dict:
         state = torch.load(path, map_location="cpu", weights_only=True)
         format_number = state["format"]
         if format_number == FORMAT:
-            state["settings"]["random_state"]  # else it is not a checkpoint
+            _check_plain_parts(state)
     except OSError:
         raise  # the file may be good; this process cannot read it
     except Exception as error:
@@ -197,6 +209,27 @@ def _described(value) -> str:
 
 
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy")
+
+
+def _check_plain_parts(state):
+    """Raise a TypeError unless settings, reason and history are as they are written."""
+    settings, rows = state["settings"], state["history"]
+    plain = (str, int, float, type(None))
+    if not (
+        isinstance(settings, dict)
+        and isinstance(settings["random_state"], int)
+        and all(isinstance(name, str) for name in settings)
+        and all(isinstance(value, plain) for value in settings.values())
+        and (state["stop_reason"] is None or state["stop_reason"] in STOP_REASONS)
+        and isinstance(rows, list)
+        and all(isinstance(row, dict) for row in rows)
+        and all(
+            isinstance(name, str) and isinstance(value, int | float)
+            for row in rows
+            for name, value in row.items()
+        )
+    ):
+        raise TypeError("unknown settings or history")
 
 
 def library_versions() -> dict[str, str]:

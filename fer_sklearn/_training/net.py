@@ -31,6 +31,7 @@ class StopTraining(Exception):
     """Leaves the training loop; `stop_reason` of the net says why."""
 
 
+STOP_REASONS = {"max_epochs", "max_time", "early_stopping", "interrupt", "callback"}
 METRICS = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
 
 
@@ -367,10 +368,7 @@ def plain_history(history) -> list[dict]:
 
 def restore_history(net, rows: list[dict]) -> None:
     """Fill the history of a new net with plain rows."""
-    for row in rows:
-        net.history.new_epoch()
-        for name, value in row.items():
-            net.history.record(name, value)
+    net.history.extend({"batches": [], **row} for row in rows)
 
 
 def history_frame(history):
