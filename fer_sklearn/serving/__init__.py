@@ -1,13 +1,13 @@
-"""A web service and its page around a fitted pipeline: ``create_app`` and ``run``.
+"""Serve a fitted pipeline as a web service with a page: ``create_app`` and ``run``.
 
 The application answers ``POST /predict``, ``GET /model``, ``GET /health`` and
-``GET /metrics``, and shows a page at ``/`` that needs nothing from elsewhere. It opens
-no model from a request, writes nothing to disk and logs no pictures.
+``GET /metrics``, and shows a page at ``/`` that loads nothing from other servers. No
+request can make it open a model; it writes nothing to disk and logs no pictures.
 """
 
 from .._extras import require
 
-# Before the modules below import them, so that the message says how to install them.
+# Before the imports below, so that a missing package is reported with its extra.
 for _module in (
     "fastapi",
     "uvicorn",
@@ -17,8 +17,8 @@ for _module in (
 ):
     require(_module, extra="serve")
 
-from ._app import create_app  # noqa: E402
-from ._limits import Limits  # noqa: E402
-from ._server import bind, run  # noqa: E402
+from .app import create_app  # noqa: E402
+from .limits import Limits  # noqa: E402
+from .server import bind, run  # noqa: E402
 
 __all__ = ["Limits", "bind", "create_app", "run"]

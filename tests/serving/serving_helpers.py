@@ -1,6 +1,7 @@
 """A stand-in pipeline, real servers on loopback, and what is sent to them."""
 
 import io
+import socket
 import threading
 from contextlib import contextmanager
 
@@ -14,7 +15,10 @@ from sklearn.pipeline import make_pipeline
 from fer_sklearn import PixelStringTransformer
 from fer_sklearn.datasets import EMOTIONS, make_faces
 from fer_sklearn.serving import bind, create_app
-from fer_sklearn.serving._server import make_server
+from fer_sklearn.serving.server import make_server
+
+# The head of a request on a bare socket, open for further headers.
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
 
 
 def stand_in():
@@ -30,7 +34,7 @@ def stand_in():
 
 @contextmanager
 def serving(model, *, limits=None, **options):
-    """Serve `model` in a thread; gives a client whose base is the service."""
+    """Serve `model` in a thread; yields a client of the service."""
     with serving_app(create_app(model, limits=limits, **options), limits) as client:
         yield client
 
@@ -53,6 +57,12 @@ def serving_app(app, limits=None):
     assert not thread.is_alive()
 
 
+def connect(client):
+    """A bare socket to the service of a client."""
+    address = client.base_url.host, client.base_url.port
+    return socket.create_connection(address, timeout=10)
+
+
 def encode(face, format="PNG", **options):
     """An image file in bytes of an array or a Pillow image."""
     image = face if isinstance(face, Image.Image) else Image.fromarray(face)
@@ -72,7 +82,7 @@ def send(client, *files, **options):
 
 
 def probabilities(answer):
-    """The probabilities of an answer, a row a face."""
+    """The probabilities of an answer, one row per face."""
     assert answer.status_code == 200, answer.text
     faces = [f for picture in answer.json()["pictures"] for f in picture["faces"]]
     return np.array([[f["probabilities"][name] for name in EMOTIONS] for f in faces])

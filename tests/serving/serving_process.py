@@ -1,4 +1,4 @@
-"""The service in a process of its own, which ends by itself after two minutes.
+"""The service in its own process, which ends by itself after two minutes.
 
 Run as ``python serving_process.py``: it prints its port, then serves.
 """
@@ -19,7 +19,7 @@ def main():
 
     from fer_sklearn.serving import bind, create_app, run
 
-    # Whoever started it may be gone.
+    # The test that started it may have been killed.
     threading.Timer(120, os._exit, [3]).start()
     pipe = stand_in()
     if "--gated" in sys.argv:
@@ -31,7 +31,7 @@ def main():
 
 
 class Gated:
-    """A model that answers its first request when a line comes on stdin."""
+    """A model that answers its first request after a line on stdin."""
 
     def __init__(self, pipe):
         self._pipe = pipe
@@ -40,7 +40,7 @@ class Gated:
 
     def predict_proba(self, X):
         self._calls += 1
-        # The first call is the application's own, at its start.
+        # The first call comes from create_app.
         if self._calls == 2:
             sys.stdin.readline()
         return self._pipe.predict_proba(X)
@@ -48,7 +48,7 @@ class Gated:
 
 @contextmanager
 def process(*arguments):
-    """The process and a client of it; a SIGTERM ends it in any case."""
+    """The process and a client of it; it always ends by a SIGTERM."""
     command = [sys.executable, __file__, *arguments]
     with subprocess.Popen(
         command,

@@ -5,7 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from fer_sklearn.serving._batcher import Batcher, QueueFullError
+from fer_sklearn.serving.batcher import Batcher
+from fer_sklearn.serving.limits import Refusal
 
 
 def faces(*values):
@@ -70,7 +71,7 @@ def test_full_queue_refuses_and_recovers(batcher, slow):
     hold(batcher, slow)
     waiting = [batcher.submit(faces(*range(5))) for _ in range(2)]
     assert batcher.waiting == 10
-    with pytest.raises(QueueFullError):
+    with pytest.raises(Refusal, match="Too many faces wait"):
         batcher.submit(faces(1))
     slow.release.set()
     assert [len(future.result(10)) for future in waiting] == [5, 5]
@@ -110,7 +111,7 @@ def test_close_finishes_what_was_accepted(batcher, slow):
     closing.start()
     while batcher.alive:
         pass
-    with pytest.raises(QueueFullError):
+    with pytest.raises(Refusal, match="Too many faces wait"):
         batcher.submit(faces(1))
     slow.release.set()
     closing.join(10)

@@ -369,4 +369,4 @@ def test_token_is_asked_for_and_kept(browser, pipe, pictures):
         assert not browser.execute_script(dialog)
         drop(browser, pictures[0], "a.png")
         assert wait(browser, STATUS).startswith("1 face: ")
-        assert "Faces are not searched for" in texts(browser, ".note")[0]
+        assert "does not detect faces" in texts(browser, ".note")[0]

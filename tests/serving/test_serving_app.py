@@ -1,7 +1,10 @@
-"""What is sent rightly is answered rightly."""
+"""Answers to well-formed requests, the model's facts, counters, and OpenAPI."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -192,7 +195,7 @@ def test_failing_model_is_a_500_that_tells_nothing(pictures):
         answer = send(client, *map(encode, pictures[:2]))
         assert answer.status_code == 500
         assert answer.json() == {
-            "detail": "The service failed on this request; its log says why."
+            "detail": "The service failed on this request; see its log."
         }
         assert send(client, encode(pictures[0])).status_code == 200
 
@@ -208,3 +211,35 @@ def test_openapi_tells_the_forms(client):
 def test_limits_are_positive():
     with pytest.raises(ValueError, match="faces is -1, expected a number above 0"):
         Limits(faces=-1)
+
+
+@pytest.mark.parametrize("token", [None, "secret"], ids=["open", "token"])
+def test_fuzzing_finds_nothing(pipe, tmp_path, token):
+    """Requests that are generated from the service's own OpenAPI, valid and not."""
+    pytest.importorskip("schemathesis", reason="needs schemathesis")
+    examples = os.environ.get("FER_SKLEARN_FUZZ_EXAMPLES", "5")
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run"),
+        *("--max-examples", examples, "--seed", "0", "--no-color"),
+        *("--request-timeout", "20", "--max-time", "20"),
+        *("--suppress-health-check", "all", "--generation-database", "none"),
+        # A schema cannot say which bytes are a picture, so what it allows may be
+        # refused.
+        *("--exclude-checks", "positive_data_acceptance"),
+    ]
+    if token is not None:
+        command += ["--header", f"Authorization: Bearer {token}"]
+    with serving(pipe, detect=None, token=token) as client:
+        address = client.base_url.join("openapi.json")
+        found = subprocess.run(
+            [*command, str(address)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=180,
+        )
+        assert client.get("/health").status_code == 200
+    summary = found.stdout[found.stdout.rfind("= FAILURES =") :]
+    assert found.returncode == 0, f"{summary[:3000]}\n...\n{found.stdout[-2000:]}"
+    assert "4 selected / 4 total" in found.stdout

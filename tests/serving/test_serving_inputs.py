@@ -1,9 +1,11 @@
-"""Whatever is sent: a 4xx with one sentence, no 500, no hang, bounded memory."""
+"""Bad bodies get a 4xx with one sentence; faces are detected in photographs."""
 
 import contextlib
+import io
 import json
 import pickle
 import struct
+import sys
 import zlib
 from functools import cache
 
@@ -11,9 +13,13 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-from serving_helpers import encode, send
+from PIL import Image
+from serving_helpers import encode, probabilities, send, serving
 
 from fer_sklearn.datasets import write_pixel_strings
+from fer_sklearn.exceptions import FERError, MissingExtraError
+from fer_sklearn.photos import FaceCropper, make_photo
+from fer_sklearn.serving import Limits, create_app
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "multipart/form-data; boundary=B"}
@@ -119,7 +125,7 @@ BODIES = {
         (PART + b"x\r\n") * 10_000 + b"--B--\r\n",
         FORM,
         422,
-        "more than the 64 files",
+        "more than 64 files",
     ),
     "control character in name": (
         PART.replace(b'"a"', b'"a\x01"') + b"\r\n--B--\r\n",
@@ -148,17 +154,32 @@ BODIES = {
     "flat face": (text([0] * 2304), JSON, 422, "a face is a pixel string or a list"),
     "other shape": (text([[0] * 48] * 47), JSON, 422, "Face 0 is 47x48, expected 48x"),
     "ragged": (text([*FACE[1:], [0]]), JSON, 422, "Face 0 is 48x1/48, expected 48x48"),
-    "256": (text([FACE, ODD_FACE]), JSON, 422, "Face 1 holds '256', expected whole"),
-    "half": (text([[0.5] * 48] * 48), JSON, 422, "Face 0 holds '0.5', expected whole"),
-    "true": (text([[True] * 48] * 48), JSON, 422, "Face 0 holds 'True', expected"),
+    "256": (
+        text([FACE, ODD_FACE]),
+        JSON,
+        422,
+        "Face 1 has the value '256', expected",
+    ),
+    "half": (
+        text([[0.5] * 48] * 48),
+        JSON,
+        422,
+        "Face 0 has the value '0.5', expected",
+    ),
+    "true": (
+        text([[True] * 48] * 48),
+        JSON,
+        422,
+        "Face 0 has the value 'True'",
+    ),
     "huge number": (text([[10**400] * 48] * 48), JSON, 422, "expected whole numbers"),
     "short string": (text("1 2 3"), JSON, 422, "Face 0 has 3 grey levels, expected 23"),
     "string of words": (text("a b c"), JSON, 422, "Face 0"),
     "empty string": (text(""), JSON, 422, "Face 0"),
     "long string": (text("1 " * 50_000), JSON, 422, "too long for 2304 grey levels"),
     "10 MB string": (text("1 " * 5_000_000), JSON, 413, "The body is larger than"),
-    "65 faces": (text(["1"] * 65), JSON, 422, "65 faces, more than the 64 taken"),
-    "20 MB": (bytes(20 * 2**20 + 1), FORM, 413, "larger than the 20 MiB"),
+    "65 faces": (text(["1"] * 65), JSON, 422, "65 faces, more than 64, the limit"),
+    "20 MB": (bytes(20 * 2**20 + 1), FORM, 413, "larger than 20 MiB"),
     "text": (b"hello", {"Content-Type": "text/plain"}, 415, "is 'text/plain'; send"),
     "no type": (b"hello", {}, 415, "The Content-Type is ''; send pictures as"),
     "pickle": (
@@ -188,8 +209,8 @@ def test_bodies(client, case):
     refused(client.post("/predict", content=body, headers=headers), status, sentence)
 
 
-def test_body_without_end_is_refused_while_it_arrives(client):
-    """No Content-Length gives it away, and far less than all of it is read."""
+def test_body_without_end_is_refused_while_it_arrives(pipe):
+    """It has no Content-Length; what arrives after the refusal is soon cut off."""
     sent = 0
 
     def chunks():
@@ -198,20 +219,21 @@ def test_body_without_end_is_refused_while_it_arrives(client):
             sent += 2**20
             yield bytes(2**20)
 
-    # Some clients notice the answer, others only that the connection is gone.
-    with contextlib.suppress(httpx.WriteError, httpx.ReadError):
-        answer = client.post("/predict", content=chunks(), headers=FORM)
-        refused(answer, 413, "larger than the 20 MiB")
-    assert sent < 200 * 2**20
-    assert client.get("/health").status_code == 200
+    with serving(pipe, detect=None, limits=Limits(header_seconds=0.2)) as client:
+        # Some clients notice the answer, others only that the connection is gone.
+        with contextlib.suppress(httpx.WriteError, httpx.ReadError):
+            answer = client.post("/predict", content=chunks(), headers=FORM)
+            refused(answer, 413, "larger than 20 MiB")
+        assert sent < 2000 * 2**20
+        assert client.get("/health").status_code == 200
 
 
 def test_address_and_method(client):
     refused(client.get("/../../etc/passwd"), 404, "There is nothing at this address.")
-    refused(client.get("/page/%2e%2e/_app.py"), 404, "nothing at this address")
+    refused(client.get("/page/%2e%2e/app.py"), 404, "nothing at this address")
     refused(client.get("/page/..%2f_app.py"), 404, "nothing at this address")
-    refused(client.get("/predict"), 405, "does not take this method")
-    refused(client.delete("/predict"), 405, "does not take this method")
+    refused(client.get("/predict"), 405, "does not accept this method")
+    refused(client.delete("/predict"), 405, "does not accept this method")
     refused(client.post("/predict?cropped=perhaps"), 422, "query.cropped: ")
 
 
@@ -230,6 +252,91 @@ def test_memory_is_bounded(client, pictures):
     before = psutil.Process().memory_info().rss
     everything()
     assert psutil.Process().memory_info().rss - before < 60 * 2**20
+
+
+def test_detected_faces_have_boxes_and_their_own_answers(pipe):
+    pytest.importorskip("cv2", reason="needs the extra [photos]")
+    photo = make_photo(n_faces=2, random_state=0)
+    crops = FaceCropper().crop([photo])
+    with serving(pipe) as client:
+        assert client.get("/model").json()["detects_faces"]
+        answer = send(client, encode(photo))
+    (picture,) = answer.json()["pictures"]
+    boxes = [list(face["box"].values()) for face in picture["faces"]]
+    assert boxes == crops.boxes.tolist()
+    assert picture["note"] is None
+    assert (picture["height"], picture["width"]) == photo.shape[:2]
+    np.testing.assert_allclose(probabilities(answer), pipe.predict_proba(crops.images))
+
+
+@pytest.fixture(scope="module")
+def client_that_finds(pipe):
+    """A service that finds a face wherever the picture has a white corner."""
+
+    def detect(image):
+        return [[10, 20, 50, 60]] if image[0, 0, 0] == 255 else []
+
+    with serving(pipe, detect=detect) as client:
+        yield client
+
+
+def photo(corner, height=200, width=600):
+    levels = np.random.default_rng(0).integers(0, 200, (height, width), dtype=np.uint8)
+    levels[:9, :9] = corner
+    return levels
+
+
+def test_own_detector(client_that_finds):
+    answer = send(client_that_finds, encode(photo(255)), encode(photo(0)))
+    found, empty = answer.json()["pictures"]
+    box = {"x": 10, "y": 20, "width": 50, "height": 60}
+    assert [face["box"] for face in found["faces"]] == [box]
+    assert empty["faces"] == []
+    assert empty["note"].startswith("No face was found.")
+
+
+def test_nothing_found_at_all(client_that_finds):
+    answer = send(client_that_finds, encode(photo(0)))
+    assert len(probabilities(answer)) == 0
+
+
+def test_picture_as_small_as_a_face_is_never_lost(client_that_finds, pipe, pictures):
+    answer = send(client_that_finds, encode(pictures[0]))
+    (picture,) = answer.json()["pictures"]
+    assert picture["faces"][0]["box"] is None
+    assert picture["note"].startswith("No face was found in this picture. It is")
+    np.testing.assert_allclose(probabilities(answer), pipe.predict_proba(pictures[:1]))
+
+
+def test_cropped_asks_no_detector(client_that_finds):
+    answer = send(client_that_finds, encode(photo(255)), params={"cropped": "true"})
+    (picture,) = answer.json()["pictures"]
+    assert [face["box"] for face in picture["faces"]] == [None]
+    assert picture["note"] is None
+
+
+def test_boxes_lie_in_the_upright_picture(client_that_finds):
+    """Phones store the picture as the sensor saw it, with its rotation as a note."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be rotated by 90 degrees clockwise
+    file = io.BytesIO()
+    lying = Image.fromarray(photo(255)).transpose(Image.Transpose.ROTATE_90)
+    lying.save(file, "PNG", exif=exif)
+    (picture,) = send(client_that_finds, file.getvalue()).json()["pictures"]
+    assert (picture["width"], picture["height"]) == (600, 200)
+    assert len(picture["faces"]) == 1
+
+
+def test_without_opencv_detection_is_refused_at_the_start(pipe, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "opencv-python-headless'):
+        create_app(pipe)
+    create_app(pipe, detect=None)
+
+
+def test_detect_is_checked(pipe):
+    with pytest.raises(FERError, match="detect is 'haar', expected 'auto', None or a"):
+        create_app(pipe, detect="haar")
 
 
 def refused(answer, status, sentence):
