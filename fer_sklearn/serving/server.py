@@ -42,10 +42,14 @@ def bind(host, port):
     '127.0.0.1'
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address[:2], family=family, backlog=512)
+        listener = socket.create_server(address[:2], family=family, backlog=512)
+        # create_server leaves the protocol 0, and asyncio sets TCP_NODELAY only on
+        # connections that say IPPROTO_TCP. Without it the end of an answer waits for
+        # the client to acknowledge the beginning, some 40 ms.
+        return socket.socket(family, kind, protocol, fileno=listener.detach())
     except (OSError, UnicodeError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         cure = "Choose another port with --port, or 0 for any free one."

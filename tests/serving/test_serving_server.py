@@ -16,7 +16,7 @@ from serving_helpers import HEAD, connect, encode, probabilities, send, serving
 from serving_process import process
 
 from fer_sklearn.exceptions import FERError
-from fer_sklearn.serving import Limits, bind
+from fer_sklearn.serving import Limits, bind, server
 
 CLIENTS = 64
 # For a long run of the same test: FER_SKLEARN_LOAD_SECONDS=30.
@@ -259,6 +259,22 @@ def test_bind_names_what_is_wrong():
             bind("127.0.0.1", port)
     with pytest.raises(FERError, match=r"Cannot listen on no\.such\.host\.invalid"):
         bind("no.such.host.invalid", 0)
+
+
+def test_answers_are_sent_without_delay(pipe, monkeypatch):
+    """Nagle's algorithm is off on the connections that the server accepts."""
+    accepted = []
+
+    def note(self, transport):
+        connection = transport.get_extra_info("socket")
+        accepted.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        made(self, transport)
+
+    made = server._Connection.connection_made
+    monkeypatch.setattr(server._Connection, "connection_made", note)
+    with serving(pipe, detect=None) as client:
+        assert client.get("/health").status_code == 200
+    assert accepted and all(accepted)
 
 
 def test_keep_alive_stays_open(client):
