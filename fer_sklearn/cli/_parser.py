@@ -337,6 +337,13 @@ def _add_serve(commands):
     )
     add("--host", default="127.0.0.1", metavar="NAME", help="default: 127.0.0.1")
     add("--port", type=port, default=8000, metavar="N", help="default: 8000")
+    add(
+        "--allowed-host",
+        action="append",
+        metavar="NAME",
+        help="answer under this name, too (default on 127.0.0.1: localhost only; "
+        "may be repeated; '*' allows every name)",
+    )
     add("--token", metavar="TOKEN", help="ask for it (default: $FER_SKLEARN_TOKEN)")
     add(
         "--no-detection",

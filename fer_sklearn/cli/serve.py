@@ -19,8 +19,8 @@ def run(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With `model`, `host`, `port`, `token`, `no_detection`, `max_body`,
-        `max_files`, `threads` and `quiet`.
+        With `model`, `host`, `port`, `allowed_host`, `token`, `no_detection`,
+        `max_body`, `max_files`, `threads` and `quiet`.
 
     Returns
     -------
@@ -44,6 +44,7 @@ def run(args):
                 detect=None if args.no_detection else "auto",
                 name=Path(name).resolve().name,
                 card=card,
+                allowed_hosts=args.allowed_host,
             )
         except MissingExtraError as error:
             raise MissingExtraError(
@@ -99,21 +100,14 @@ def _scores(text):
 
 
 def _greet(host, port, token, quiet):
+    from ..serving.limits import is_loopback
+
     name = f"[{host}]" if ":" in host else host
     if not quiet:
         print(f"fer-sklearn: http://{name}:{port}/ (Ctrl-C stops it)", file=sys.stderr)
-    if token is None and not _is_loopback(host):
+    if token is None and not is_loopback(host):
         print(
             f"fer-sklearn: warning: everybody who reaches {host} can use the service; "
             f"set {TOKEN} to ask for a token.",
             file=sys.stderr,
         )
-
-
-def _is_loopback(host):
-    from ipaddress import ip_address
-
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -7,7 +7,8 @@ request can make it open a model; it writes nothing to disk and logs no pictures
 
 from .._extras import require
 
-# Before the imports below, so that a missing package is reported with its extra.
+# Before the imports below, so that a missing package is named with the command that
+# installs it.
 for _module in (
     "fastapi",
     "uvicorn",

@@ -22,7 +22,16 @@ from ..datasets import class_names as default_names
 from ..exceptions import FERError
 from .batcher import Batcher
 from .inputs import FIELD, Inputs
-from .limits import Guard, Limits, Refusal, busy, problem, token_check
+from .limits import (
+    Guard,
+    HostCheck,
+    Limits,
+    Refusal,
+    busy,
+    check_host_names,
+    problem,
+    token_check,
+)
 
 _DESCRIPTION = """\
 Facial expressions in pictures. Pictures stay in memory until they are answered; none is
@@ -40,6 +49,7 @@ def create_app(
     name=None,
     card=None,
     class_names=None,
+    allowed_hosts=None,
 ):
     """Build the web application around a fitted pipeline.
 
@@ -67,6 +77,12 @@ def create_app(
     class_names : sequence of str, default=None
         Names of ``model.classes_``. None takes those that the model has, see
         `fer_sklearn.datasets.class_names`.
+    allowed_hosts : sequence of str, default=None
+        Names under which the service answers besides localhost, such as
+        ``["faces.example.org"]``. With None it answers to every name, except on a
+        loopback address: there it answers only to ``localhost``, ``127.0.0.1`` and
+        ``[::1]``, so that no page of another site can read from it. ``["*"]`` allows
+        every name.
 
     Returns
     -------
@@ -76,7 +92,8 @@ def create_app(
     Raises
     ------
     FERError
-        If the model is not fitted or gives no probabilities, or if the token is empty.
+        If the model is not fitted or gives no probabilities, if the token is empty, or
+        if a host is not a name.
     MissingExtraError
         If `detect` is "auto" and OpenCV is not installed.
 
@@ -99,6 +116,7 @@ def create_app(
     """
     if token is not None and not token.strip():
         raise FERError("The token is empty; give one, or start without a token.")
+    check_host_names(allowed_hosts)
     service = _Service(model, class_names, limits or Limits(), detect)
     facts = Model(
         name=name or type(model).__name__,
@@ -123,6 +141,8 @@ def create_app(
         pages.append(_card_route(facts.name, facts.card["text"]))
     app.router.routes.extend(pages)
     paths = {"/predict", "/model", "/health", "/metrics", "/openapi.json"}
+    app.add_middleware(HostCheck, names=allowed_hosts)
+    # Added last, it is the outermost: it counts what the others refuse, too.
     app.add_middleware(
         Guard,
         limits=service.limits,

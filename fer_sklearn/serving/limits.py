@@ -5,12 +5,16 @@ import hmac
 import logging
 import time
 from dataclasses import dataclass, fields
+from ipaddress import ip_address
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials as Credentials
 from fastapi.security import HTTPBearer
+
+from ..exceptions import FERError
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -133,6 +137,73 @@ def token_check(token):
             )
 
     return Depends(check)
+
+
+class HostCheck:
+    """ASGI middleware: a request has to call the service by a name that it knows.
+
+    A page at evil.example can let this name resolve to 127.0.0.1, and a browser then
+    lets it read the answers of a service on its own machine (DNS rebinding). The Host
+    header still says evil.example. So on a loopback address the service answers only
+    to that address, to localhost, and to the names that it was told. On other
+    addresses it answers to every name, unless it was told some.
+
+    Starlette's TrustedHostMiddleware does this for a fixed list, with an answer that
+    is not JSON and names no cure, and before Starlette 1.0 it does not know [::1].
+    """
+
+    def __init__(self, app, names):
+        self._app = app
+        self._any = names is not None and "*" in names
+        self._restricted = bool(names)
+        self._names = {"localhost", "127.0.0.1", "::1"}
+        self._names |= {_host_name(name) for name in names or ()}
+
+    async def __call__(self, scope, receive, send):
+        """Pass one request on, or refuse it."""
+        app = self._app
+        if scope["type"] == "http" and not self._any:
+            address = (scope.get("server") or ("",))[0]
+            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            if (
+                (self._restricted or is_loopback(address))
+                and _host_name(host) not in self._names
+                and _host_name(host) != address
+            ):
+                app = problem(
+                    400,
+                    f"This service does not answer to the name {host[:80]!r}; the "
+                    "option --allowed-host, or allowed_hosts in Python, adds a name.",
+                )
+        await app(scope, receive, send)
+
+
+def check_host_names(names):
+    """Refuse what is not a sequence of host names, which would match nothing."""
+    if isinstance(names, str):
+        raise FERError(f"allowed_hosts is {names!r}, expected a list of names.")
+    for name in names or ():
+        if name != "*" and ("/" in name or not _host_name(name)):
+            raise FERError(
+                f"allowed_hosts has {name!r}, expected a name such as "
+                "'faces.example.org', without http://."
+            )
+
+
+def is_loopback(address):
+    """Whether an address, or the name localhost, is reached from this machine only."""
+    try:
+        return address == "localhost" or ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_name(host):
+    """Name in a Host header: "[::1]:8000" becomes "::1"; None if there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 # Browsers load nothing from other servers, show the page in no frame, and take every

@@ -62,6 +62,19 @@ def test_options(started, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_allowed_hosts(started, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        fer_sklearn.serving,
+        "create_app",
+        lambda model, *, allowed_hosts, **options: told.append(allowed_hosts),
+    )
+    assert main(["serve", "--port", "0"]) == 0
+    hosts = "--allowed-host a.example --allowed-host b.example"
+    assert main(["serve", "--port", "0", *hosts.split()]) == 0
+    assert told == [None, ["a.example", "b.example"]]
+
+
 def test_token_from_the_environment(started, monkeypatch):
     monkeypatch.setenv("FER_SKLEARN_TOKEN", "x")
     assert main(["serve", "--port", "0", "--no-detection"]) == 0

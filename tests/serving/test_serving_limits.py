@@ -1,9 +1,11 @@
 """Limits and tokens: what is refused, and that other requests are answered."""
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 from serving_helpers import HEAD, connect, encode, probabilities, send, serving
@@ -136,3 +138,75 @@ def test_upload_without_token_is_not_read(guarded):
 def test_empty_token_is_refused(pipe):
     with pytest.raises(FERError, match="The token is empty"):
         create_app(pipe, token=" ", detect=None)
+
+
+LOCAL = ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:1", "[::1]:8000"]
+FOREIGN = ["evil.example", "evil.example:8000", "localhost.evil.example", "[::1", ""]
+PATHS = ["/", "/model", "/metrics", "/health", "/openapi.json", "/page/app.js"]
+
+
+@pytest.fixture(scope="module")
+def named(pipe):
+    with serving(pipe, detect=None, allowed_hosts=["faces.example.org"]) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_foreign_names_read_nothing_on_loopback(client, path):
+    """A page can let its own name resolve to 127.0.0.1, and then read what it gets."""
+    answer = client.get(path, headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    detail = answer.json()["detail"]
+    assert detail.startswith("This service does not answer to the name 'evil.example'")
+    assert "--allowed-host" in detail
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_foreign_names_are_refused(client, named, pictures, host):
+    for service in (client, named):
+        file = encode(pictures[0])
+        assert send(service, file, headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_local_names_are_known(client, named, host):
+    for service in (client, named):
+        assert service.get("/health", headers={"Host": host}).status_code == 200
+
+
+def test_names_that_were_told_are_known(named, client):
+    for host in ("faces.example.org", "Faces.Example.org:443"):
+        assert named.get("/health", headers={"Host": host}).status_code == 200
+        assert client.get("/health", headers={"Host": host}).status_code == 400
+
+
+def answers_to(app, host, address):
+    """Status of a request for `host` that arrives at `address`."""
+    transport = httpx.ASGITransport(app)
+
+    async def ask():
+        async with httpx.AsyncClient(
+            transport=transport, base_url=f"http://{address}"
+        ) as client:
+            return await client.get("/health", headers={"Host": host})
+
+    return asyncio.run(ask()).status_code
+
+
+def test_other_addresses_answer_to_every_name_unless_told_some(pipe):
+    app = create_app(pipe, detect=None)
+    assert answers_to(app, "any.example", "192.0.2.1") == 200
+    assert answers_to(app, "any.example", "127.0.0.2") == 400
+    assert answers_to(app, "127.0.0.2:80", "127.0.0.2") == 200
+    app = create_app(pipe, detect=None, allowed_hosts=["faces.example.org"])
+    assert answers_to(app, "any.example", "192.0.2.1") == 400
+    assert answers_to(app, "faces.example.org", "192.0.2.1") == 200
+    app = create_app(pipe, detect=None, allowed_hosts=["*"])
+    assert answers_to(app, "any.example", "127.0.0.1") == 200
+
+
+@pytest.mark.parametrize("names", ["a.example", ["http://a.example"], [""]])
+def test_allowed_hosts_are_names(pipe, names):
+    with pytest.raises(FERError, match="allowed_hosts"):
+        create_app(pipe, detect=None, allowed_hosts=names)
