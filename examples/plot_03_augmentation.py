@@ -43,7 +43,7 @@ import numpy as np
 
 from fer_sklearn.plots import FaceGridDisplay
 
-epochs = np.concatenate([view.draw([0, 1, 2, 3], epoch=epoch) for epoch in range(3)])
+epochs = np.concatenate([view.sample([0, 1, 2, 3], epoch=epoch) for epoch in range(3)])
 names = np.repeat(["epoch 0", "epoch 1", "epoch 2"], 4)
 _ = FaceGridDisplay.from_faces(epochs, names, n_columns=4)
 

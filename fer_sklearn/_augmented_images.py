@@ -1,17 +1,16 @@
-"""A lazy, re-drawable view of augmented images."""
+"""A lazy view of images that can be augmented again in each epoch."""
 
 import numpy as np
 
-from ._image_ops import affine_maps, erase, erasing_boxes
-from ._warp import warp
+from ._image_ops import affine_maps, erase, erasing_boxes, warp
 
 __all__ = ["AugmentedImages"]
 
-# Random numbers an image: rotation, two shifts, shear, two zooms, flip, and for the
-# erased rectangle whether, area, aspect, row, column and the pixel that colours it.
+# Random numbers for each image: rotation, two shifts, shear, two zooms, flip, and for
+# the erased rectangle whether, area, aspect, row, column and the pixel that colours it.
 _N_NUMBERS = 13
 
-# Settings of a draw that mirrors faces and leaves them alone otherwise.
+# Settings that mirror faces and leave them alone otherwise.
 _MIRROR_ONLY = {
     "rotation_range": 0.0,
     "width_shift_range": 0.0,
@@ -23,17 +22,17 @@ _MIRROR_ONLY = {
 
 
 class AugmentedImages:
-    """Images of which every epoch sees another random variation.
+    """Images with new random variations in each epoch.
 
     This is what :class:`~fer_sklearn.RandomAffineAugmenter` returns from
     `fit_transform`. It looks like an array (`len`, `shape`, `dtype`, indexing), holds
-    the original images, and makes augmented ones when `draw` asks for them. What is
-    drawn depends on the seed, the epoch and the image's row number alone: neither the
-    size or order of batches nor the number of threads or worker processes changes it.
+    the original images, and computes augmented ones in `sample`. A sample depends only
+    on the seed, the epoch and the row number of the image: the size and order of
+    batches and the number of threads or worker processes do not change it.
 
     Indexing with a slice, an array or a mask gives a smaller view whose images keep
-    their row numbers, so a split of the view sees the same draws. An integer index and
-    `np.asarray` give pictures, drawn for epoch 0.
+    their row numbers, so a split of the view has the same samples. An integer index
+    and `np.asarray` give images, sampled for epoch 0.
 
     Parameters
     ----------
@@ -44,9 +43,9 @@ class AugmentedImages:
     settings : dict
         The parameters of the augmenter.
     seed : int
-        The seed of all draws.
+        The seed of all samples.
     n_threads : int, default=1
-        Threads that a draw runs on.
+        Number of threads that `sample` uses.
 
     Examples
     --------
@@ -59,26 +58,29 @@ class AugmentedImages:
     >>> view
     <AugmentedImages: 6 images of 16x16, uint8>
 
-    The same image in two epochs, and the same draw from a part of the view:
+    The same image in two epochs, and the same sample from a part of the view:
 
-    >>> first, second = view.draw([4], epoch=0), view.draw([4], epoch=1)
+    >>> first, second = view.sample([4], epoch=0), view.sample([4], epoch=1)
     >>> np.array_equal(first, second)
     False
-    >>> np.array_equal(first, view[3:].draw([1], epoch=0))
+    >>> np.array_equal(first, view[3:].sample([1], epoch=0))
     True
     """
 
     def __init__(self, images, *, image_shape, settings, seed, n_threads=1):
         self._images = np.ascontiguousarray(images)
-        # Positions in _images of this view's images; None stands for all of them.
+        # view[[7, 3]] keeps all _images and has _positions [7, 3], so that no image is
+        # copied; None stands for all of them. Samples depend on row numbers. They are
+        # the positions, until a view is pickled: it then holds its own two images, at
+        # positions 0 and 1, and has _row_numbers [7, 3].
         self._positions = None
-        # Row numbers that the draws depend on; None stands for the positions.
         self._row_numbers = None
         self.image_shape = tuple(image_shape)
         self.settings = settings
         self.seed = seed
         self.n_threads = n_threads
-        self._drawn = (None, None)
+        # What is sampled for an epoch, and for which: see _transformations.
+        self._sampled = (None, None)
 
     @property
     def images(self):
@@ -97,7 +99,7 @@ class AugmentedImages:
 
     @property
     def dtype(self):
-        """Dtype of the images, drawn or original."""
+        """Dtype of the images, augmented or original."""
         return self._images.dtype
 
     @property
@@ -117,22 +119,22 @@ class AugmentedImages:
         size = "x".join(map(str, self.image_shape))
         return f"<AugmentedImages: {len(self)} images of {size}, {self.dtype}>"
 
-    def draw(self, indices=None, epoch=0, *, mirror_only=False):
-        """Draw augmented images.
+    def sample(self, indices=None, epoch=0, *, mirror_only=False):
+        """Compute augmented images.
 
         Parameters
         ----------
-        indices : array-like of int of shape (n_drawn,), default=None
-            Which images of this view, in any order; None draws all.
+        indices : array-like of int of shape (n_sampled,), default=None
+            Which images of this view, in any order; None samples all.
         epoch : int, default=0
-            Each epoch has draws of its own.
+            Each epoch has its own samples.
         mirror_only : bool, default=False
-            Whether to mirror the images, where the settings say so, and do nothing
-            else to them.
+            Whether the only change to the images is that some are mirrored, if the
+            settings allow it.
 
         Returns
         -------
-        drawn : ndarray of shape (n_drawn, ...) of this view's dtype
+        sampled : ndarray of shape (n_sampled, ...) of this view's dtype
             A new array.
         """
         if indices is None:
@@ -142,12 +144,13 @@ class AugmentedImages:
             positions = self._positions[positions]
         images = self._images.reshape(-1, *self.image_shape)
         rows = positions if self._row_numbers is None else self._row_numbers[positions]
-        drawn = self._transformations(epoch, mirror_only)
-        maps, boxes, pixels = (part[rows] for part in drawn)
+        of_all_rows = self._transformations(epoch, mirror_only)
+        maps, boxes, pixels = (part[rows] for part in of_all_rows)
         out = warp(
             images,
             maps,
             positions,
+            backend=self.settings["backend"],
             order=self.settings["interpolation_order"],
             fill_mode=self.settings["fill_mode"],
             cval=self.settings["cval"],
@@ -157,20 +160,20 @@ class AugmentedImages:
         return out.reshape(-1, *self._images.shape[1:])
 
     def _transformations(self, epoch, mirror_only):
-        """Draw what happens to every row in an epoch, once an epoch."""
+        """Give what happens to every row in an epoch, sampled once per epoch."""
         wanted = (epoch, mirror_only)
-        drawn_for, drawn = self._drawn
-        if drawn_for != wanted:
+        sampled_for, sampled = self._sampled
+        if sampled_for != wanted:
             if self._row_numbers is None:
                 n_rows = len(self._images)
             else:
                 n_rows = int(self._row_numbers.max(initial=-1)) + 1
             settings = self.settings | (_MIRROR_ONLY if mirror_only else {})
-            drawn = _transformations(
+            sampled = _transformations(
                 self.seed, epoch, n_rows, settings, self.image_shape
             )
-            self._drawn = (wanted, drawn)
-        return drawn
+            self._sampled = (wanted, sampled)
+        return sampled
 
     def __getitem__(self, key):
         # scikit-learn writes array[rows, ...].
@@ -180,7 +183,7 @@ class AugmentedImages:
             return np.asarray(self)[key]
         if isinstance(key, (int, np.integer)):
             position = range(len(self))[key]
-            return self.draw([position])[0]
+            return self.sample([position])[0]
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         positions = self._positions
@@ -193,14 +196,16 @@ class AugmentedImages:
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
-            raise ValueError("Augmented images are drawn: they cannot be had uncopied.")
-        drawn = self.draw()
-        return drawn if dtype is None else drawn.astype(dtype, copy=False)
+            raise ValueError(
+                "Augmented images are computed, which makes a new array. Use copy=None."
+            )
+        sampled = self.sample()
+        return sampled if dtype is None else sampled.astype(dtype, copy=False)
 
     def __getstate__(self):
-        # Only this view's own images travel, and draws are made again.
+        # A pickle holds only this view's own images, and no samples.
         state = self.__dict__.copy()
-        state["_drawn"] = (None, None)
+        state["_sampled"] = (None, None)
         if self._positions is not None:
             state["_images"] = self.images
             state["_row_numbers"] = self.rows
@@ -209,11 +214,11 @@ class AugmentedImages:
 
 
 def _transformations(seed, epoch, n_rows, settings, image_shape):
-    """Draw maps, boxes and colouring pixels for the rows 0 to n_rows - 1.
-
-    The table of random numbers is filled row by row, so a row's numbers do not
-    depend on how many follow.
-    """
+    """Sample maps, boxes and colouring pixels for the rows 0 to n_rows - 1."""
+    # The table of random numbers in [0, 1) is filled row by row: row 2 gets the 27th
+    # to the 39th number of the generator, no matter how many rows follow. Columns are
+    # then scaled to the ranges. With rotation_range=15, 0.7 in column 0 means
+    # (2 * 0.7 - 1) * 15 = 6 degrees.
     bits = np.random.Philox(np.random.SeedSequence([seed, epoch]))
     table = np.random.Generator(bits).random((n_rows, _N_NUMBERS), dtype=np.float32)
     u = np.ascontiguousarray(table.T)

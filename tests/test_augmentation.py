@@ -1,4 +1,7 @@
-"""RandomAffineAugmenter: conformance, what it draws, and where it augments."""
+"""RandomAffineAugmenter: conformance, what it samples, and where it augments."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -14,7 +17,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from fer_sklearn import RandomAffineAugmenter
 from fer_sklearn._augmented_images import AugmentedImages, _transformations
-from fer_sklearn._warp import FILL_MODES
+from fer_sklearn._image_ops import FILL_MODES
 from fer_sklearn.exceptions import FERError
 
 NOTHING = {
@@ -53,7 +56,10 @@ SKIPPED = {
 }
 
 
-@pytest.mark.parametrize("parameters", [{}, NOTHING, {"n_jobs": 2, "zoom_range": 0.5}])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, NOTHING, {"n_jobs": 2, "zoom_range": 0.5}, {"backend": "torch"}],
+)
 def test_passes_check_estimator(parameters):
     estimator = RandomAffineAugmenter(**parameters)
     results = check_estimator(estimator, on_skip=None, on_fail="raise")
@@ -104,9 +110,9 @@ def test_keeps_the_dtype(images, dtype):
     X = images.astype(dtype)
     augmenter = RandomAffineAugmenter(random_state=0)
     view = augmenter.fit_transform(X)
-    assert view.dtype == view.draw([1]).dtype == augmenter.transform(X).dtype == dtype
-    as_uint8 = augmenter.fit_transform(images).draw([1]).astype(float)
-    np.testing.assert_allclose(view.draw([1]), as_uint8, atol=0.51)
+    assert view.dtype == view.sample([1]).dtype == augmenter.transform(X).dtype == dtype
+    as_uint8 = augmenter.fit_transform(images).sample([1]).astype(float)
+    np.testing.assert_allclose(view.sample([1]), as_uint8, atol=0.51)
 
 
 def test_whole_numbers_become_float32(images):
@@ -179,6 +185,7 @@ def test_refuses_what_is_no_image(X, message):
         ({"erasing_probability": 1.1}, "'erasing_probability'"),
         ({"erasing_scale": (0.1, 1.5)}, "erasing_scale must have 0 < low.* <= 1, got"),
         ({"erasing_ratio": 3}, "'erasing_ratio'"),
+        ({"backend": "keras"}, "'backend'.*'scipy'"),
         ({"n_jobs": 0}, "n_jobs must be"),
         ({"random_state": "seed"}, "'random_state'"),
     ],
@@ -188,21 +195,21 @@ def test_refuses_impossible_parameters(images, parameters, message):
         RandomAffineAugmenter(**parameters).fit_transform(images)
 
 
-def test_seed_decides_the_draws(images):
-    def draw(random_state):
+def test_seed_decides_the_samples(images):
+    def sample(random_state):
         augmenter = RandomAffineAugmenter(random_state=random_state)
-        return augmenter.fit_transform(images).draw([0, 9])
+        return augmenter.fit_transform(images).sample([0, 9])
 
-    np.testing.assert_array_equal(draw(3), draw(3))
-    assert (draw(3) != draw(4)).any()
-    assert (draw(None) != draw(None)).any()
+    np.testing.assert_array_equal(sample(3), sample(3))
+    assert (sample(3) != sample(4)).any()
+    assert (sample(None) != sample(None)).any()
     generator = np.random.RandomState(0)
-    assert (draw(generator) != draw(generator)).any()
+    assert (sample(generator) != sample(generator)).any()
 
 
 def test_leaves_the_global_generator_alone(images):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    RandomAffineAugmenter(random_state=0).fit_transform(images).draw(epoch=2)
+    RandomAffineAugmenter(random_state=0).fit_transform(images).sample(epoch=2)
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
@@ -219,7 +226,7 @@ def decompose(maps, image_shape):
     return rotation, np.einsum("ijk,kj->ki", turned, moved), zoom, flip
 
 
-def test_draws_fill_the_ranges_and_no_more():
+def test_samples_fill_the_ranges_and_no_more():
     augmenter = RandomAffineAugmenter(
         rotation_range=20,
         width_shift_range=0.25,
@@ -260,29 +267,64 @@ def test_zoom_fraction_is_a_range_around_one(images):
     fraction = RandomAffineAugmenter(zoom_range=0.2, random_state=0)
     pair = RandomAffineAugmenter(zoom_range=(0.8, 1.2), random_state=0)
     np.testing.assert_array_equal(
-        fraction.fit_transform(images).draw(), pair.fit_transform(images).draw()
+        fraction.fit_transform(images).sample(), pair.fit_transform(images).sample()
     )
 
 
 @pytest.mark.parametrize("parameters", [KERAS_SCRIPT, {"erasing_probability": 0}])
-@pytest.mark.parametrize("fill_mode", ["nearest", "constant", "reflect", "wrap"])
-def test_a_draw_is_one_affine_transform_of_scipy(images, parameters, fill_mode):
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+def test_an_image_is_transformed_once_by_scipy(images, parameters, fill_mode):
     parameters = parameters | {"fill_mode": fill_mode, "cval": 30}
     view = RandomAffineAugmenter(**parameters, random_state=0).fit_transform(images)
-    drawn = view.draw(epoch=1).astype(float)
     maps, _, _ = view._transformations(1, mirror_only=False)
     mode = FILL_MODES[fill_mode]
-    for image, affine, result in zip(images, maps, drawn, strict=True):
+    for image, affine, result in zip(images, maps, view.sample(epoch=1), strict=True):
         expected = ndimage.affine_transform(
             image, affine[:, :2], affine[:, 2], order=1, mode=mode, cval=30
         )
-        np.testing.assert_allclose(result, expected, atol=1)
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_torch_is_not_imported_by_the_default():
+    code = (
+        "import sys, numpy, fer_sklearn\n"
+        "for mode in ('nearest', 'constant', 'reflect', 'wrap'):\n"
+        "    augmenter = fer_sklearn.RandomAffineAugmenter(fill_mode=mode)\n"
+        "    augmenter.fit_transform(numpy.zeros((2, 4, 4))).sample()\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("order", range(6))
+def test_backends_give_the_same_or_one_refuses(images, order, fill_mode, dtype):
+    by_scipy = RandomAffineAugmenter(
+        interpolation_order=order, fill_mode=fill_mode, cval=30, random_state=0
+    )
+    by_torch = clone(by_scipy).set_params(backend="torch")
+    images = images[:60].astype(dtype)
+    if order != 1 or fill_mode == "wrap":
+        cure = r'backend="torch" needs interpolation_order=1.*Use backend="scipy"'
+        with pytest.raises(FERError, match=cure):
+            by_torch.fit(images)
+        return
+    first, second = (
+        augmenter.fit_transform(images).sample(epoch=2).astype(float)
+        for augmenter in (by_scipy, by_torch)
+    )
+    # A whole grey level may fall to either side of a half.
+    tolerance = 1 if dtype == np.uint8 else 0.01
+    np.testing.assert_allclose(first, second, atol=tolerance)
+    if dtype == np.uint8:
+        assert (first != second).mean() < 0.01
 
 
 def test_cubic_interpolation_is_to_be_had(images):
     linear = RandomAffineAugmenter(random_state=0, erasing_probability=0)
     cubic = clone(linear).set_params(interpolation_order=3)
-    first, second = (a.fit_transform(images).draw() for a in (linear, cubic))
+    first, second = (a.fit_transform(images).sample() for a in (linear, cubic))
     difference = np.abs(first.astype(float) - second).mean()
     assert 0 < difference < 15
 
@@ -293,7 +335,7 @@ class Probe(ClassifierMixin, BaseEstimator):
     def fit(self, X, y):
         self.classes_ = np.unique(y)
         self.seen_ = X
-        self.epochs_ = [X.draw(epoch=epoch) for epoch in (0, 1)]
+        self.epochs_ = [X.sample(epoch=epoch) for epoch in (0, 1)]
         return self
 
     def predict(self, X):
@@ -301,7 +343,7 @@ class Probe(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[0])
 
 
-def test_a_cached_step_still_draws_afresh(images, faces, tmp_path):
+def test_a_cached_step_still_samples_in_each_epoch(images, faces, tmp_path):
     steps = [
         ("augment", RandomAffineAugmenter(random_state=0)),
         ("probe", Probe()),
@@ -318,7 +360,7 @@ def test_a_cached_step_still_draws_afresh(images, faces, tmp_path):
     np.testing.assert_array_equal(pipe.named_steps["probe"].predicted_, images)
 
 
-def test_feeds_any_classifier_one_draw(images, faces):
+def test_feeds_any_classifier_one_sample(images, faces):
     flat = FunctionTransformer(lambda X: np.asarray(X).reshape(len(X), -1))
     linear = make_pipeline(
         RandomAffineAugmenter(random_state=0),

@@ -1,4 +1,4 @@
-"""The lazy view: its draws, and that scikit-learn takes it for an array."""
+"""The lazy view: what it samples, and that scikit-learn takes it for an array."""
 
 import multiprocessing
 import pickle
@@ -21,50 +21,55 @@ def view(images):
 
 
 @pytest.fixture
-def drawn(view):
-    """Every image's draw in epoch 3, made in one go."""
-    return view.draw(epoch=3)
+def sampled(view):
+    """All images, sampled for epoch 3 at once."""
+    return view.sample(epoch=3)
 
 
 def test_epochs_see_different_images(view):
-    first, second = view.draw(epoch=0), view.draw(epoch=1)
+    first, second = view.sample(epoch=0), view.sample(epoch=1)
     assert (first != second).reshape(len(view), -1).any(axis=1).all()
-    np.testing.assert_array_equal(first, view.draw(epoch=0))
+    np.testing.assert_array_equal(first, view.sample(epoch=0))
 
 
 def test_images_of_an_epoch_are_changed_each_in_its_own_way(view, images):
     same = np.broadcast_to(images[:1], images.shape)
     settings = view.settings | {"erasing_probability": 0}
     view = AugmentedImages(same, image_shape=(16, 16), settings=settings, seed=1)
-    assert len(np.unique(view.draw().reshape(len(same), -1), axis=0)) == len(same)
+    assert len(np.unique(view.sample().reshape(len(same), -1), axis=0)) == len(same)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_draws_do_not_depend_on_batches(view, drawn, batch_size):
+def test_samples_do_not_depend_on_batches(view, sampled, batch_size):
     order = np.random.default_rng(0).permutation(len(view))
     for start in range(0, len(view), batch_size):
         batch = order[start : start + batch_size]
-        np.testing.assert_array_equal(view.draw(batch, epoch=3), drawn[batch])
+        np.testing.assert_array_equal(view.sample(batch, epoch=3), sampled[batch])
 
 
-def test_draws_do_not_depend_on_what_was_drawn_before(view, drawn):
-    view.draw([0], epoch=7)
-    view[10:20].draw(epoch=5)
-    np.testing.assert_array_equal(view.draw([12, 12, -1], 3), drawn[[12, 12, -1]])
+def test_samples_do_not_depend_on_what_was_sampled_before(view, sampled):
+    view.sample([0], epoch=7)
+    view[10:20].sample(epoch=5)
+    np.testing.assert_array_equal(view.sample([12, 12, -1], 3), sampled[[12, 12, -1]])
 
 
 @pytest.mark.parametrize("n_jobs", [2, 3, -1])
-def test_draws_do_not_depend_on_threads(images, drawn, n_jobs):
-    augmenter = RandomAffineAugmenter(random_state=0, n_jobs=n_jobs)
-    view = augmenter.fit_transform(images)
-    np.testing.assert_array_equal(view.draw(epoch=3), drawn)
+@pytest.mark.parametrize("backend", ["scipy", "torch"])
+def test_samples_do_not_depend_on_threads(images, backend, n_jobs):
+    one, several = (
+        RandomAffineAugmenter(random_state=0, backend=backend, n_jobs=n)
+        .fit_transform(images)
+        .sample(epoch=3)
+        for n in (1, n_jobs)
+    )
+    np.testing.assert_array_equal(one, several)
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 100])
-def test_draws_do_not_depend_on_the_rows_after(images, drawn, n_rows):
+def test_samples_do_not_depend_on_the_rows_after(images, sampled, n_rows):
     augmenter = RandomAffineAugmenter(random_state=0)
     view = augmenter.fit_transform(images[:n_rows])
-    np.testing.assert_array_equal(view.draw(epoch=3), drawn[:n_rows])
+    np.testing.assert_array_equal(view.sample(epoch=3), sampled[:n_rows])
 
 
 SELECTIONS = {
@@ -79,21 +84,21 @@ SELECTIONS = {
 
 
 @pytest.mark.parametrize("selection", SELECTIONS.values(), ids=SELECTIONS)
-def test_parts_keep_their_rows(view, drawn, images, selection):
+def test_parts_keep_their_rows(view, sampled, images, selection):
     part = view[selection]
     if isinstance(selection, list):
         selection = np.array(selection, dtype=int)
     assert isinstance(part, AugmentedImages)
-    assert part.shape == drawn[selection].shape
-    np.testing.assert_array_equal(part.draw(epoch=3), drawn[selection])
+    assert part.shape == sampled[selection].shape
+    np.testing.assert_array_equal(part.sample(epoch=3), sampled[selection])
     np.testing.assert_array_equal(part.images, images[selection])
     np.testing.assert_array_equal(part.rows, np.arange(210)[selection])
 
 
-def test_parts_of_parts_keep_their_rows(view, drawn):
+def test_parts_of_parts_keep_their_rows(view, sampled):
     part = view[50:150][[7, 3, 90]][1:]
-    np.testing.assert_array_equal(part.draw(epoch=3), drawn[[53, 140]])
-    np.testing.assert_array_equal(part.draw([1], epoch=3), drawn[[140]])
+    np.testing.assert_array_equal(part.sample(epoch=3), sampled[[53, 140]])
+    np.testing.assert_array_equal(part.sample([1], epoch=3), sampled[[140]])
 
 
 def test_looks_like_the_array_it_becomes(view, images):
@@ -102,7 +107,7 @@ def test_looks_like_the_array_it_becomes(view, images):
     assert view.dtype == array.dtype == np.uint8
     assert view.ndim == 3
     assert len(view) == len(images)
-    np.testing.assert_array_equal(array, view.draw(epoch=0))
+    np.testing.assert_array_equal(array, view.sample(epoch=0))
     np.testing.assert_array_equal(view[4], array[4])
     np.testing.assert_array_equal(view[-1], array[-1])
     np.testing.assert_array_equal(view[2:5, 1], array[2:5, 1])
@@ -113,7 +118,7 @@ def test_looks_like_the_array_it_becomes(view, images):
 
 def test_is_an_array_to_scikit_learn(view, faces):
     checked = check_array(view, allow_nd=True)
-    np.testing.assert_array_equal(checked, view.draw())
+    np.testing.assert_array_equal(checked, view.sample())
     (same,) = indexable(view)
     assert same is view
     for rows in ([1, 2], np.array([3, 4]), np.arange(210) < 2, slice(2, 4)):
@@ -130,45 +135,45 @@ def test_index_out_of_range(view, index):
     with pytest.raises(IndexError):
         view[index]
     with pytest.raises(IndexError):
-        view.draw([index])
+        view.sample([index])
 
 
 def test_is_never_had_without_a_copy(view):
     if np.lib.NumpyVersion(np.__version__) < "2.0.0":
         pytest.skip("numpy 1 has no copy=False that forbids copying")
-    with pytest.raises(ValueError, match="drawn"):
+    with pytest.raises(ValueError, match="makes a new array"):
         np.array(view, copy=False)
 
 
-def test_draws_leave_the_originals_alone(view, images):
+def test_samples_leave_the_originals_alone(view, images):
     before = images.copy()
-    view.draw()[:] = 0
+    view.sample()[:] = 0
     np.testing.assert_array_equal(view.images, before)
 
 
-def test_pickle_holds_its_own_images_and_no_draws(view, drawn):
+def test_pickle_holds_its_own_images_and_no_samples(view, sampled):
     part = view[[30, 100, 2]]
-    part.draw(epoch=3)
+    part.sample(epoch=3)
     size = len(pickle.dumps(part))
     assert size < part.images.nbytes + 3000
     again = pickle.loads(pickle.dumps(part))
-    np.testing.assert_array_equal(again.draw(epoch=3), drawn[[30, 100, 2]])
-    np.testing.assert_array_equal(again[1:].draw([0], epoch=3), drawn[[100]])
+    np.testing.assert_array_equal(again.sample(epoch=3), sampled[[30, 100, 2]])
+    np.testing.assert_array_equal(again[1:].sample([0], epoch=3), sampled[[100]])
     twice = pickle.loads(pickle.dumps(again[[2, 0]]))
-    np.testing.assert_array_equal(twice.draw(epoch=3), drawn[[2, 30]])
+    np.testing.assert_array_equal(twice.sample(epoch=3), sampled[[2, 30]])
     np.testing.assert_array_equal(twice.rows, [2, 30])
 
 
-def test_another_process_draws_the_same(view, drawn, tmp_path):
+def test_another_process_samples_the_same(view, sampled, tmp_path):
     path = tmp_path / "view.pickle"
     path.write_bytes(pickle.dumps(view[5:9]))
     code = (
         "import pickle, sys; view = pickle.load(open(sys.argv[1], 'rb'));"
-        "sys.stdout.buffer.write(view.draw(epoch=3).tobytes())"
+        "sys.stdout.buffer.write(view.sample(epoch=3).tobytes())"
     )
     command = [sys.executable, "-c", code, str(path)]
     out = subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
-    assert out == drawn[5:9].tobytes()
+    assert out == sampled[5:9].tobytes()
 
 
 @pytest.mark.skipif(
@@ -178,13 +183,15 @@ def test_another_process_draws_the_same(view, drawn, tmp_path):
     # Python 3.12 warns of forks beside threads, which is what this is about.
     "ignore:.*use of fork:DeprecationWarning"
 )
-def test_forked_workers_draw_on_threads_of_their_own(images, drawn):
+@pytest.mark.parametrize("backend", ["scipy", "torch"])
+def test_forked_workers_start_their_own_threads(images, backend):
     """As the workers of a DataLoader do; threads do not survive a fork."""
-    view = RandomAffineAugmenter(random_state=0, n_jobs=2).fit_transform(images)
-    np.testing.assert_array_equal(view.draw(epoch=3), drawn)
+    augmenter = RandomAffineAugmenter(random_state=0, backend=backend, n_jobs=2)
+    view = augmenter.fit_transform(images)
+    here = view.sample(epoch=3)
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        there = pool.apply_async(view.draw, (None, 3)).get(timeout=60)
-    np.testing.assert_array_equal(there, drawn)
+        there = pool.apply_async(view.sample, (None, 3)).get(timeout=60)
+    np.testing.assert_array_equal(there, here)
 
 
 def test_rows_of_features_stay_rows(images):
@@ -195,7 +202,7 @@ def test_rows_of_features_stay_rows(images):
     assert view.image_shape == (16, 16)
     as_pictures = augmenter.fit_transform(flat.reshape(images.shape))
     np.testing.assert_array_equal(
-        view.draw([3, 4], epoch=2), as_pictures.draw([3, 4], epoch=2).reshape(2, -1)
+        view.sample([3, 4], epoch=2), as_pictures.sample([3, 4], epoch=2).reshape(2, -1)
     )
 
 
@@ -211,7 +218,7 @@ def test_erases_the_share_it_was_asked_for(images):
         random_state=0,
     )
     view = augmenter.fit_transform(images)
-    changed = np.stack([view.draw(epoch=epoch) for epoch in range(10)]) != images
+    changed = np.stack([view.sample(epoch=epoch) for epoch in range(10)]) != images
     share = changed.any(axis=(2, 3)).mean()
     assert share == pytest.approx(0.3, abs=0.05)
     areas = changed.mean(axis=(2, 3))
@@ -222,8 +229,8 @@ def test_erases_the_share_it_was_asked_for(images):
 def test_mirrors_and_nothing_else(images, flip, share):
     augmenter = RandomAffineAugmenter(horizontal_flip=flip, random_state=0)
     view = augmenter.fit_transform(images)
-    view.draw(epoch=3)  # the draw of an epoch is kept; this is not that one
-    drawn = view.draw(epoch=3, mirror_only=True)
-    mirrored = (drawn == images[..., ::-1]).all(axis=(1, 2))
-    assert (mirrored | (drawn == images).all(axis=(1, 2))).all()
+    view.sample(epoch=3)  # kept, but not for mirror_only
+    sampled = view.sample(epoch=3, mirror_only=True)
+    mirrored = (sampled == images[..., ::-1]).all(axis=(1, 2))
+    assert (mirrored | (sampled == images).all(axis=(1, 2))).all()
     assert mirrored.mean() == pytest.approx(share, abs=0.15)

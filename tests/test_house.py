@@ -28,7 +28,6 @@ ORDER = [
     "metrics",
     "_pixels",
     "_image_ops",
-    "_warp",
     "_augmented_images",
     "_augmentation",
     "networks",
@@ -45,8 +44,8 @@ ORDER = [
     "serving",
     "cli",
 ]
-# _warp takes torch at its first use, which a test below sees to.
-BEFORE_TORCH = set(ORDER[: ORDER.index("networks")]) - {"_warp"}
+# _image_ops imports torch at its first use, which a test below sees to.
+BEFORE_TORCH = set(ORDER[: ORDER.index("networks")]) - {"_image_ops"}
 TORCH = {"torch", "skorch"}
 
 

@@ -1,5 +1,7 @@
 """The batched image operations, each against a slow and obvious one."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from fer_sklearn import _warp
-from fer_sklearn._image_ops import affine_maps, erase, erasing_boxes
-from fer_sklearn._warp import FILL_MODES, warp
+from fer_sklearn import _image_ops
+from fer_sklearn._image_ops import (
+    FILL_MODES,
+    TORCH_FILL_MODES,
+    affine_maps,
+    erase,
+    erasing_boxes,
+    warp,
+)
 
 SHAPE = (24, 17)
+BACKENDS = ["scipy", "torch"]
 
 
 def smooth_images(n_images=12, shape=SHAPE, dtype=np.uint8, seed=0):
@@ -84,11 +93,12 @@ def by_scipy(images, maps, order=1, mode="nearest", cval=0.0):
     )
 
 
-def test_one_map_does_what_keras_does():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_map_does_what_keras_does(backend):
     images = smooth_images(30, dtype=float)
     changes = random_changes(30)
     maps = affine_maps(**changes, image_shape=SHAPE)
-    for k, changed in enumerate(warp(images, maps)):
+    for k, changed in enumerate(warp(images, maps, backend=backend)):
         one = {name: values[k] for name, values in changes.items()}
         expected = keras_transform(images[k], **one, mode="nearest")
         np.testing.assert_allclose(changed, expected, atol=1e-6)
@@ -142,14 +152,28 @@ def test_combined_changes_equal_separate_ones():
 
 
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("order", range(6))
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_scipy_does_the_work_in_every_setting(fill_mode, order, dtype):
+    images = smooth_images(3, dtype=dtype)
+    maps = affine_maps(**random_changes(3), image_shape=SHAPE)
+    changed = warp(images, maps, order=order, fill_mode=fill_mode, cval=7)
+    expected = by_scipy(images, maps, order, FILL_MODES[fill_mode], cval=7)
+    assert changed.dtype == dtype
+    np.testing.assert_array_equal(changed, expected)
+
+
+@pytest.mark.parametrize("fill_mode", TORCH_FILL_MODES)
 @pytest.mark.parametrize("shape", [(24, 17), (16, 16), (1, 9), (9, 1), (1, 1), (2, 3)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.int16])
-def test_linear_interpolation_agrees_with_scipy(fill_mode, shape, dtype):
+def test_torch_agrees_with_scipy(fill_mode, shape, dtype):
     images = smooth_images(20, shape, dtype)
     maps = affine_maps(**random_changes(20), image_shape=shape)
-    changed = warp(images, maps, fill_mode=fill_mode, cval=7)
-    expected = by_scipy(images, maps, mode=FILL_MODES[fill_mode], cval=7)
-    assert changed.dtype == dtype
+    changed, expected = (
+        warp(images, maps, backend=backend, fill_mode=fill_mode, cval=7)
+        for backend in ("torch", "scipy")
+    )
+    assert changed.dtype == expected.dtype == dtype
     # A grey level may fall to either side of a half.
     tolerance = 1 if np.issubdtype(dtype, np.integer) else 0.01
     np.testing.assert_allclose(changed.astype(float), expected, atol=tolerance)
@@ -157,71 +181,90 @@ def test_linear_interpolation_agrees_with_scipy(fill_mode, shape, dtype):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from(sorted(FILL_MODES)),
+    st.sampled_from(sorted(TORCH_FILL_MODES)),
     st.tuples(st.integers(1, 30), st.integers(1, 30)),
     st.integers(0, 2**32 - 1),
 )
-def test_linear_interpolation_agrees_with_scipy_on_noise(fill_mode, shape, seed):
+def test_torch_agrees_with_scipy_on_noise(fill_mode, shape, seed):
     images = np.random.default_rng(seed).random((3, *shape))
     maps = affine_maps(**random_changes(3, seed), image_shape=shape)
-    changed = warp(images, maps, fill_mode=fill_mode, cval=0.5)
-    expected = by_scipy(images, maps, mode=FILL_MODES[fill_mode], cval=0.5)
+    changed, expected = (
+        warp(images, maps, backend=backend, fill_mode=fill_mode, cval=0.5)
+        for backend in ("torch", "scipy")
+    )
     np.testing.assert_allclose(changed, expected, atol=1e-9)
 
 
-def test_grey_levels_stay_in_the_range_of_the_dtype():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_grey_levels_stay_in_the_range_of_the_dtype(backend):
     images = smooth_images(4)
     maps = affine_maps(**random_changes(4), image_shape=SHAPE)
     for cval, limit in [(-40, 0), (300, 255)]:
-        changed = warp(images, maps, fill_mode="constant", cval=cval)
-        beyond = warp(images.astype(float), maps, fill_mode="constant", cval=cval)
+        outside = {"backend": backend, "fill_mode": "constant", "cval": cval}
+        changed = warp(images, maps, **outside)
+        beyond = warp(images.astype(float), maps, **outside)
         expected = np.clip(np.rint(beyond), 0, 255)
         np.testing.assert_allclose(changed, expected, atol=1)
         assert (changed == limit).any()
 
 
-@pytest.mark.parametrize("order", [0, 2, 3, 5])
-def test_other_orders_are_scipy_s(order):
-    images = smooth_images(3)
-    maps = affine_maps(**random_changes(3), image_shape=SHAPE)
-    changed = warp(images, maps, order=order, fill_mode="reflect")
-    expected = by_scipy(images, maps, order, mode="reflect")
-    np.testing.assert_array_equal(changed, expected)
+EVERY_SETTING = [("scipy", order, mode) for order in (0, 1, 3) for mode in FILL_MODES]
+EVERY_SETTING += [("torch", 1, mode) for mode in TORCH_FILL_MODES]
 
 
-@pytest.mark.parametrize("fill_mode", FILL_MODES)
-@pytest.mark.parametrize("order", [0, 1, 3])
-def test_nothing_and_a_flip_are_exact(fill_mode, order):
+@pytest.mark.parametrize(("backend", "order", "fill_mode"), EVERY_SETTING)
+def test_nothing_and_a_flip_are_exact(backend, order, fill_mode):
     images = smooth_images(6)
     flip = np.arange(6) % 2 == 1
     maps = affine_maps(**no_changes(6, flip=flip), image_shape=SHAPE)
     maps = maps.astype(np.float32)
-    changed = warp(images, maps, order=order, fill_mode=fill_mode, cval=99)
+    changed = warp(
+        images, maps, backend=backend, order=order, fill_mode=fill_mode, cval=99
+    )
     np.testing.assert_array_equal(changed[::2], images[::2])
     np.testing.assert_array_equal(changed[1::2], images[1::2, :, ::-1])
 
 
-def test_images_do_not_touch_each_other():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_images_do_not_touch_each_other(backend):
     images = smooth_images(12)
     maps = affine_maps(**random_changes(12), image_shape=SHAPE)
-    together = warp(images, maps)
+    together = warp(images, maps, backend=backend)
     for one in range(12):
-        alone = warp(images[one : one + 1], maps[one : one + 1])
+        part = slice(one, one + 1)
+        alone = warp(images[part], maps[part], backend=backend)
         np.testing.assert_array_equal(alone[0], together[one])
 
 
-@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize(
+    ("backend", "order"), [("scipy", 1), ("scipy", 3), ("torch", 1)]
+)
 @pytest.mark.parametrize("chunk_pixels", [1, 5 * 24 * 17, 10**6])
-@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("n_threads", [1, 2, 5, 20])
 def test_neither_chunks_nor_threads_change_it(
-    monkeypatch, order, chunk_pixels, n_threads
+    monkeypatch, backend, order, chunk_pixels, n_threads
 ):
     images = smooth_images(12)
     maps = affine_maps(**random_changes(12), image_shape=SHAPE)
-    expected = warp(images, maps, order=order)
-    monkeypatch.setattr(_warp, "_CHUNK_PIXELS", chunk_pixels)
-    changed = warp(images, maps, order=order, n_threads=n_threads)
+    expected = warp(images, maps, backend=backend, order=order)
+    monkeypatch.setattr(_image_ops, "_CHUNK_PIXELS", chunk_pixels)
+    changed = warp(images, maps, backend=backend, order=order, n_threads=n_threads)
     np.testing.assert_array_equal(changed, expected)
+
+
+def test_scipy_works_on_as_many_threads_as_asked_for(monkeypatch):
+    images = smooth_images(8)
+    maps = affine_maps(**random_changes(8), image_shape=SHAPE)
+    both_are_there = threading.Barrier(2, timeout=60)
+    by_one = ndimage.affine_transform
+
+    def wait_for_the_other(*args, **kwargs):
+        both_are_there.wait()
+        return by_one(*args, **kwargs)
+
+    expected = warp(images, maps)
+    monkeypatch.setattr(ndimage, "affine_transform", wait_for_the_other)
+    np.testing.assert_array_equal(warp(images, maps, n_threads=2), expected)
 
 
 def test_torch_gets_its_threads_back():
@@ -230,10 +273,11 @@ def test_torch_gets_its_threads_back():
     maps = affine_maps(**no_changes(4), image_shape=SHAPE)
     try:
         torch.set_num_threads(3)
-        warp(images, maps, n_threads=2)
+        warp(images, maps, backend="torch", n_threads=2)
         assert torch.get_num_threads() == 3
-        with pytest.raises(IndexError):
-            warp(images, maps, np.arange(4) + 1, n_threads=2)
+        for backend in BACKENDS:
+            with pytest.raises(IndexError):
+                warp(images, maps, np.arange(4) + 1, backend=backend, n_threads=2)
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
@@ -242,29 +286,31 @@ def test_torch_gets_its_threads_back():
 def test_torch_s_default_device_and_dtype_do_not_matter():
     images = smooth_images(4)
     maps = affine_maps(**random_changes(4), image_shape=SHAPE)
-    expected = warp(images, maps)
+    expected = warp(images, maps, backend="torch")
     with torch.device("meta"):
-        np.testing.assert_array_equal(warp(images, maps), expected)
+        np.testing.assert_array_equal(warp(images, maps, backend="torch"), expected)
     before = torch.get_default_dtype()
     try:
         torch.set_default_dtype(torch.float64)
-        np.testing.assert_array_equal(warp(images, maps), expected)
+        np.testing.assert_array_equal(warp(images, maps, backend="torch"), expected)
     finally:
         torch.set_default_dtype(before)
 
 
 def test_no_images_give_none():
-    for order in (0, 1):
-        changed = warp(np.empty((0, 4, 5), np.uint8), np.empty((0, 2, 3)), order=order)
-        assert changed.shape == (0, 4, 5)
+    images, maps = np.empty((0, 4, 5), np.uint8), np.empty((0, 2, 3))
+    for backend in BACKENDS:
+        for n_threads in (1, 2):
+            changed = warp(images, maps, backend=backend, n_threads=n_threads)
+            assert changed.shape == (0, 4, 5)
 
 
 def test_images_and_maps_are_left_alone():
     images = smooth_images(3, dtype=np.float64)
     maps = affine_maps(**random_changes(3), image_shape=SHAPE)
     before = images.copy(), maps.copy()
-    for fill_mode in FILL_MODES:
-        warp(images, maps, fill_mode=fill_mode)
+    for backend, order, fill_mode in EVERY_SETTING:
+        warp(images, maps, backend=backend, order=order, fill_mode=fill_mode)
     np.testing.assert_array_equal(images, before[0])
     np.testing.assert_array_equal(maps, before[1])
 

@@ -91,7 +91,7 @@ class FaceDataset(Dataset):
 
     def _gather(self, indices):
         if isinstance(self.faces, AugmentedImages):
-            faces = self.faces.draw(indices, self.epoch, mirror_only=self.clean)
+            faces = self.faces.sample(indices, self.epoch, mirror_only=self.clean)
         else:
             faces = self.faces[indices]
         return faces.reshape(-1, *self.image_shape)

@@ -98,7 +98,7 @@ def train_by_hand(view, emotions):
         for group in optimizer.param_groups:
             group["lr"] = LR * factor
         rows = order[start : start + BATCH]
-        faces = torch.from_numpy(view.draw(rows, 1))
+        faces = torch.from_numpy(view.sample(rows, 1))
         labels = torch.from_numpy(targets[rows])
         logits = model(normalize(faces))
         loss = criterion(logits, labels)

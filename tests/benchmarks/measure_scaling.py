@@ -120,7 +120,7 @@ def draw_workers(axis):
 
     def augment(n_threads):
         augmenter = RandomAffineAugmenter(n_jobs=n_threads, random_state=0)
-        augmenter.fit_transform(images).draw()
+        augmenter.fit_transform(images).sample()
 
     rates = {}
     for label, work in {

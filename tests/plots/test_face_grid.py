@@ -100,7 +100,7 @@ def test_string_labels_and_whole_number_predictions(images):
 def test_augmented_images_show_a_draw(images):
     view = RandomAffineAugmenter(random_state=0).fit_transform(images)
     display = FaceGridDisplay.from_faces(view, n_faces=3)
-    np.testing.assert_array_equal(display.images, view.draw([0, 1, 2], epoch=0))
+    np.testing.assert_array_equal(display.images, view.sample([0, 1, 2], epoch=0))
 
 
 def test_columns_and_fewer_faces_than_columns(images):

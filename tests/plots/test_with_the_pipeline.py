@@ -72,7 +72,7 @@ def test_saliency_of_a_fitted_pipeline(pipe, images):
 def test_training_faces_as_the_network_sees_them(pipe, images):
     view = pipe["augment"].fit_transform(images)
     display = FaceGridDisplay.from_estimator(pipe, view, n_faces=3)
-    np.testing.assert_array_equal(display.images, view.draw([0, 1, 2]))
+    np.testing.assert_array_equal(display.images, view.sample([0, 1, 2]))
 
 
 def test_subfigures(pipe, images):
