@@ -9,7 +9,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 from fer_sklearn.datasets import load_fer2013, write_pixel_strings
 from fer_sklearn.exceptions import FERError, PixelStringError
 from fer_sklearn.model_selection import (
-    _matching,
     face_groups,
     train_test_split_faces,
     unseen_rows,
@@ -48,8 +47,8 @@ def copies_of(images, rng):
 @pytest.mark.parametrize("tolerance", [0, 4, 6, 40])
 def test_groups_against_the_slow_way(images, mirrored, tolerance, monkeypatch):
     # Several chunks, so that their seams are tested.
-    monkeypatch.setattr(_matching, "_ROWS_AT_ONCE", 17)
-    monkeypatch.setattr(_matching, "_PAIRS_AT_ONCE", 50)
+    monkeypatch.setattr("fer_sklearn.model_selection._ROWS_AT_ONCE", 17)
+    monkeypatch.setattr("fer_sklearn.model_selection._PAIRS_AT_ONCE", 50)
     faces = copies_of(images, np.random.default_rng(0))
     groups = face_groups(faces, mirrored=mirrored, tolerance=tolerance)
     assert groups.dtype == np.int64
@@ -309,10 +308,10 @@ def test_split_of_lists(images, faces):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"test_size": 420}, "between 1 and 419 faces, or a share between 0 and 1"),
+        ({"test_size": 420}, "between 1 and 419 faces, or a fraction between 0 and 1"),
         ({"test_size": 0}, "between 1 and 419 faces"),
         ({"test_size": 1.5}, "test_size"),
-        ({"test_size": 5}, r"one side would have fewer faces than .* classes \(7\)"),
+        ({"test_size": 5}, r"one set would have fewer faces than .* classes \(7\)"),
         ({"groups": [1, 2]}, "inconsistent numbers of samples"),
         ({"groups": np.zeros(420)}, "The 60 faces of class 0 are all in one group"),
         (
