@@ -38,7 +38,7 @@ __all__ = sorted(_EXPORTS)
 def __getattr__(name):
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ._extras import torch_needed
+    from ._utils import torch_needed
 
     with torch_needed():
         value = getattr(import_module(f".{_EXPORTS[name]}", __name__), name)

@@ -1,4 +1,7 @@
-"""scikit-learn's own callbacks, such as `ProgressBar`: there from version 1.9 on."""
+"""Support for scikit-learn's callbacks, such as `ProgressBar` (version 1.9 on).
+
+Not in `_utils`, which the help of the command line imports: this loads scikit-learn.
+"""
 
 from functools import wraps
 
@@ -7,10 +10,10 @@ try:
 except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing, where scikit-learn has no callbacks."""
+        """Stand-in for versions of scikit-learn without callbacks."""
 
     def with_callbacks(method):
-        """Leave the method as it is."""
+        """Return the method unchanged."""
         return method
 
 
@@ -18,21 +21,21 @@ __all__ = ["CallbackSupportMixin", "begin_fit_task", "fit_task", "with_callbacks
 
 
 def begin_fit_task(estimator, X, y, *, max_subtasks=0):
-    """Tell the callbacks that `fit` begins.
+    """Notify the callbacks that `fit` begins.
 
     Parameters
     ----------
     estimator : CallbackSupportMixin
-        Whose `fit`, decorated by `with_callbacks`, this is called in.
+        The estimator whose `fit`, decorated by `with_callbacks`, calls this.
     X, y : array-like
         The training data.
     max_subtasks : int or None, default=0
-        Number of its parts, such as epochs; None where nobody knows.
+        Number of parts of the task, such as epochs; None if unknown.
 
     Returns
     -------
     sklearn.callback.CallbackContext or None
-        None where scikit-learn has no callbacks.
+        None if scikit-learn has no callbacks.
     """
     if not hasattr(estimator, "_init_callback_context"):
         return None
@@ -42,7 +45,7 @@ def begin_fit_task(estimator, X, y, *, max_subtasks=0):
 
 
 def fit_task(method):
-    """Make `fit` or `fit_transform` of a transformer a task that callbacks see."""
+    """Make `fit` or `fit_transform` of a transformer report to callbacks."""
 
     @with_callbacks
     @wraps(method)

@@ -19,8 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # A module imports only from those above it; a package counts as one module.
 ORDER = [
     "exceptions",
-    "_extras",
-    "_files",
+    "_utils",
     "_callback_support",
     "_model_file",
     "_shipped_models",
@@ -225,7 +224,7 @@ def test_constraints_pin_every_requirement():
 
 
 def test_errors_name_the_packages_of_each_extra():
-    from fer_sklearn._extras import REQUIREMENTS
+    from fer_sklearn._utils import REQUIREMENTS
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]

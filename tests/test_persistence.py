@@ -26,12 +26,12 @@ from fer_sklearn import (
     EMOTIONS,
     FERClassifier,
     PixelStringTransformer,
+    _utils,
     load_model,
     make_fer_pipeline,
     read_model_metadata,
     save_model,
 )
-from fer_sklearn import _files as files
 from fer_sklearn.datasets import class_names
 from fer_sklearn.exceptions import ModelFileError
 from fer_sklearn.networks import ConvNet
@@ -330,7 +330,7 @@ def test_a_full_disk_leaves_the_old_file(pipe, path, monkeypatch):
     def no_space(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", no_space)
+    monkeypatch.setattr(_utils.os, "fsync", no_space)
     with pytest.raises(OSError, match="No space left"):
         save_model(pipe, path)
     assert path.read_bytes() == before

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from .._files import write_atomically
+from .._utils import write_atomically
 from ..exceptions import ModelFileError
 from ._archive import (
     MAX_FILE_BYTES,

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from .._extras import require
 from .._persistence._classes import unpack_classes
+from .._utils import require
 from ..datasets._emotions import name_classes
 from ..exceptions import ModelFileError
 from ._classifier import METADATA_KEY, OnnxClassifier

@@ -6,8 +6,8 @@ from copy import copy
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from .._extras import require
 from .._pixels import PixelStringTransformer
+from .._utils import require
 
 METADATA_KEY = "fer_sklearn"
 INPUT = "faces"

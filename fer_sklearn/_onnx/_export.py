@@ -11,12 +11,11 @@ from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from .._extras import require
-from .._files import write_atomically
 from .._persistence._classes import pack_classes
 from .._persistence._steps import best_of, steps_of
 from .._pixels import PixelStringTransformer
 from .._training.checkpoint import library_versions
+from .._utils import require, write_atomically
 from ..datasets import class_names
 from ..exceptions import ModelFileError
 from ._classifier import INPUT, METADATA_KEY, OUTPUT, OnnxClassifier

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._extras import require
+from .._utils import require
 from ._classifier import INPUT
 
 # The picture's own arithmetic (mean, contrast) and the softmax stay in float32.

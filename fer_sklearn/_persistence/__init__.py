@@ -1,7 +1,7 @@
 """Models as files that run no code when they are opened."""
 
-from .._extras import torch_needed
 from .._model_file import open_model_file, write_model_file
+from .._utils import torch_needed
 
 __all__ = ["load_model", "read_model_metadata", "save_model"]
 

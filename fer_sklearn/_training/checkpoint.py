@@ -12,7 +12,7 @@ import torch
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
-from .._files import remove_leftovers, write_atomically
+from .._utils import remove_leftovers, write_atomically
 from ..exceptions import ModelFileError
 from .module import to_numpy
 from .net import STOP_REASONS, plain_history, restore_history

@@ -55,7 +55,7 @@ def _let_waiting_threads_sleep():
 
 
 def _run(args):
-    from .._extras import torch_needed
+    from .._utils import torch_needed
     from ._parser import command_module
 
     try:

@@ -5,7 +5,7 @@ import re
 from importlib import import_module
 
 from .. import __version__
-from .._extras import install_command
+from .._utils import install_command
 
 _MAIN = """\
 examples:

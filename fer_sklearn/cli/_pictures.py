@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 
-from .._extras import require
+from .._utils import require
 
 
 def draw_pictures(run, pipe, train, y_true, y_prob, names):

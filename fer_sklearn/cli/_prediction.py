@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import photos
-from .._files import write_atomically
+from .._utils import write_atomically
 from ..datasets import class_names
 from ..exceptions import FERError, MissingExtraError
 from ._models import image_shape

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from .._files import write_atomically
+from .._utils import write_atomically
 from ..exceptions import FERError
 
 MODEL = "model.fer"

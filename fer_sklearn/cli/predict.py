@@ -4,7 +4,7 @@ import io
 import sys
 from pathlib import Path
 
-from .._files import write_atomically
+from .._utils import write_atomically
 from ..exceptions import FERError
 from ._models import DEFAULT, is_model, open_model, use_threads
 from ._prediction import Prediction

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._extras import require
+from .._utils import require
 from ..exceptions import PixelStringError
 from ._reading import read_pixels
 

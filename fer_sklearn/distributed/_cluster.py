@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import joblib
 
 from .. import __version__
-from .._extras import require
+from .._utils import require
 from ..exceptions import FERError
 
 # What must be there on a worker to train the same network.

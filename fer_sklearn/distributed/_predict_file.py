@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn.utils.validation import check_is_fitted
 
-from .._files import write_atomically
+from .._utils import write_atomically
 from ..datasets import class_names
 from ..exceptions import DataFileError, FERError
 from ._chunks import predict_chunks, read_chunks

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .._extras import require
+from .._utils import require
 from ..datasets._tables import read_table_in_parts
 from ..exceptions import DataFileError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._extras import require
+from .._utils import require
 from ..exceptions import FERError
 
 # A parquet file keeps a record of each of its row groups: some rows go into one.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._extras import require
+from .._utils import require
 from ..exceptions import FERError
 from ._boxes import as_boxes, check_min_face_size, drop_inner_boxes
 

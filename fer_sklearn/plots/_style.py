@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._extras import require
+from .._utils import require
 from ..exceptions import FERError
 
 # Okabe & Ito (2008), told apart with every common kind of colour blindness.

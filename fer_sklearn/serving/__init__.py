@@ -5,7 +5,7 @@ The application answers ``POST /predict``, ``GET /model``, ``GET /health`` and
 request can make it open a model; it writes nothing to disk and logs no pictures.
 """
 
-from .._extras import require
+from .._utils import require
 
 # Before the imports below, so that a missing package is named with the command that
 # installs it.

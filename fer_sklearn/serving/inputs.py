@@ -13,8 +13,8 @@ import numpy as np
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import FormParser, parse_options_header
 
-from .._extras import require
 from .._pixels import PixelStringTransformer
+from .._utils import require
 from ..datasets._image_files import open_image
 from ..exceptions import FERError, ImageFileError, PixelStringError
 from ..photos import FaceCropper

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fer_sklearn._files import remove_leftovers, write_atomically
+from fer_sklearn._utils import remove_leftovers, write_atomically
 from fer_sklearn.exceptions import FERError
 
 
@@ -55,7 +55,7 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
     def refuse(name, mode):
         raise PermissionError(13, "Permission denied", str(name))
 
-    monkeypatch.setattr("fer_sklearn._files.open", refuse, raising=False)
+    monkeypatch.setattr("fer_sklearn._utils.open", refuse, raising=False)
     with pytest.raises(PermissionError, match=r"denied: '.*/a\.txt'") as caught:
         write_atomically(tmp_path / "a.txt", write)
     assert ".part" not in str(caught.value)
