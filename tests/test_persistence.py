@@ -405,7 +405,7 @@ def test_large_pictures_cost_nothing(faces, tmp_path, nano):
     )
     metadata["image_shape"] = [4096, 4096]
     forge(path, metadata=json.dumps(metadata))
-    with pytest.raises(ModelFileError, match="does not hold weights of seed"):
+    with pytest.raises(ModelFileError, match="does not hold weights of baseline"):
         load_model(path)
 
 
