@@ -24,12 +24,12 @@ _EXPORTS = {
     "FERClassifier": "_classifier",
     "make_fer_pipeline": "_pipeline",
     "make_baseline_pipeline": "_pipeline",
-    "load_model": "_persistence",
-    "load_pretrained": "_pretrained",
+    "load_model": "_models",
+    "load_pretrained": "_models",
     "load_onnx": "_onnx",
     "to_onnx": "_onnx",
-    "read_model_metadata": "_persistence",
-    "save_model": "_persistence",
+    "read_model_metadata": "_model_format",
+    "save_model": "_models",
 }
 
 __all__ = sorted(_EXPORTS)

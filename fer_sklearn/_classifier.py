@@ -28,8 +28,8 @@ from skorch.callbacks import Callback, InputShapeSetter, LRScheduler
 from ._augmented_images import AugmentedImages
 from ._callback_support import CallbackSupportMixin, begin_fit_task, with_callbacks
 from ._image_ops import square_or_row
+from ._model_format import open_model_file
 from ._pixels import PixelStringTransformer, grey_level_cure
-from ._shipped_models import open_pretrained
 from ._training.callbacks import (
     FitTasks,
     make_callbacks,
@@ -511,6 +511,11 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_classes), float32
             Rows sum to 1; columns follow `classes_`.
+
+        Raises
+        ------
+        FERError
+            If the network's logits are not finite.
         """
         return softmax(self._scaled_logits(X), axis=1)
 
@@ -759,7 +764,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _dataset(self, faces, targets, *more):
         return FaceDataset(faces, targets, *more, image_shape=self.image_shape_)
 
-    def _make_module(self, normalizer, seed):
+    def _make_module(self, normalizer, seed, *, trial=True):
         network, params = self._made_from
         return make_module(
             network,
@@ -768,6 +773,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             n_classes=len(self.classes_),
             image_shape=self.image_shape_,
             seed=seed,
+            trial=trial,
         )
 
     def _new_module(self, images, seed):
@@ -776,7 +782,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         normalizer = make_normalizer(self.normalization, images, self.image_shape_)
         if self.pretrained is None:
             return self._make_module(normalizer, seed)
-        with open_pretrained(self.pretrained) as file:
+        with open_model_file(self.pretrained) as file:
             if self.normalization == "auto":
                 normalizer = GreyLevelNormalizer(**file.metadata["normalization"])
             module = self._make_module(normalizer, seed)
@@ -827,7 +833,16 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _scaled_logits(self, X):
         check_is_fitted(self)
         logits = self._logits(self._check_faces(X))
-        return logits / np.float32(self.temperature_)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            logits /= np.float32(self.temperature_)
+        finite = np.isfinite(logits).all(axis=1)
+        if not finite.all():
+            raise FERError(
+                f"The network gives logits that are not finite for row "
+                f"{int(finite.argmin())} of X. Its weights are broken, or the grey "
+                "levels are too large; expected 0 to 255 as in training."
+            )
+        return logits
 
     def _logits(self, faces):
         return compute_logits(
@@ -905,7 +920,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _unpack(self, packed):
         """Rebuild the module from plain arrays, and the net when it is asked for."""
-        module = self._make_module(GreyLevelNormalizer(**packed["normalizer"]), 0)
+        normalizer = GreyLevelNormalizer(**packed["normalizer"])
+        module = self._make_module(normalizer, 0, trial=False)
         unpack_weights(module, packed.pop("weights"))
         self._predictor = Predictor(module, resolve_or_cpu(self.device))
         self._net, self._packed = None, packed

@@ -4,9 +4,8 @@ from sklearn.pipeline import Pipeline
 
 from ._augmentation import RandomAffineAugmenter
 from ._classifier import FERClassifier
-from ._model_file import unpack_value
+from ._model_format import open_model_file, unpack_value
 from ._pixels import PixelStringTransformer
-from ._shipped_models import open_pretrained
 from .exceptions import ModelFileError
 
 # The settings of the Keras baseline.
@@ -59,7 +58,7 @@ def make_fer_pipeline(
         parameters; without one, ``"compact"``.
     pretrained : str, path-like or None, default=None
         Model to start the training from: the name of a model that comes with the
-        package, such as ``"compact"``, or the path of a model file. The classes may
+        package, such as ``"compact"``, a model file or a run folder. The classes may
         differ.
     augment : bool or dict, default=True
         False leaves the augmenter out; a dictionary holds its parameters, such as
@@ -119,7 +118,7 @@ def _default_network(pretrained, params):
     """Give the network that a model file holds, and how it was made."""
     if pretrained is None:
         return "compact", params
-    with open_pretrained(pretrained) as file:
+    with open_model_file(pretrained) as file:
         described = file.metadata["network"]
         stored = file.metadata["steps"][-1]["params"].get("network_params")
     if described["custom"]:
@@ -165,3 +164,48 @@ def make_baseline_pipeline(*, random_state=None, **classifier_params):
         **classifier_params,
     }
     return make_fer_pipeline(random_state=random_state, **settings)
+
+
+# The steps of a pipeline that a model file can hold, the last of them at its end.
+STORABLE = (PixelStringTransformer, RandomAffineAugmenter, FERClassifier)
+
+
+def storable_steps(model) -> list[tuple]:
+    """Give the steps of a model that can be written to a file.
+
+    Parameters
+    ----------
+    model : Pipeline, FERClassifier or a search over one
+        Of a search, its ``best_estimator_`` is taken.
+
+    Returns
+    -------
+    list of (str, estimator)
+        A `FERClassifier` at the end.
+
+    Raises
+    ------
+    ModelFileError
+        If there are other steps.
+    """
+    model = getattr(model, "best_estimator_", model)
+    steps = model.steps if type(model) is Pipeline else [("cnn", model)]
+    if type(steps[-1][1]) is not FERClassifier:
+        cure = (
+            "Fit it with refit=True."
+            if hasattr(model, "refit")
+            else "Pickle it, for people who trust you."
+        )
+        raise ModelFileError(
+            "A model file holds a FERClassifier or a pipeline that ends with one, got "
+            f"{type(steps[-1][1]).__name__}. {cure}"
+        )
+    for name, step in steps[:-1]:
+        if step not in (None, "passthrough") and type(step) not in STORABLE[:-1]:
+            names = " and ".join(cls.__name__ for cls in STORABLE[:-1])
+            raise ModelFileError(
+                f"Step {name!r} of the pipeline is a {type(step).__name__}; before the "
+                f"classifier a model file holds {names} only. Save pipe[-1] alone, or "
+                "pickle the pipeline for people who trust you."
+            )
+    return steps

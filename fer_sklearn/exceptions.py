@@ -4,6 +4,8 @@ All of them are `ValueError`: code that catches what scikit-learn raises for bad
 input catches these as well.
 """
 
+import re
+
 __all__ = [
     "DataFileError",
     "FERError",
@@ -58,3 +60,21 @@ class ModelFileError(FERError):
 
 class MissingExtraError(FERError, ImportError):
     """An optional dependency is missing; the message says how to install it."""
+
+
+# Control characters, separators of lines, changes of direction, lone surrogates: what
+# moves the cursor or the colours of a terminal, hides text or cannot be printed.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""Escape what could do harm in a terminal, as in ``"\x1b[31m"``.
+
+    Letters of all languages stay, and so does what joins and parts them.
+
+    >>> print(printable("ärgerlich\x1b[2J"))
+    ärgerlich\x1b[2J
+    """
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)

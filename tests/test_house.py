@@ -21,8 +21,7 @@ ORDER = [
     "exceptions",
     "_utils",
     "_callback_support",
-    "_model_file",
-    "_shipped_models",
+    "_model_format",
     "datasets",
     "metrics",
     "_pixels",
@@ -35,9 +34,8 @@ ORDER = [
     "_pipeline",
     "model_selection",
     "plots",
-    "_persistence",
-    "_pretrained",
     "_onnx",
+    "_models",
     "photos",
     "distributed",
     "serving",
@@ -139,8 +137,8 @@ sys.meta_path.insert(0, NoTorch())
     "code",
     [
         "from fer_sklearn import make_fer_pipeline",
-        "from fer_sklearn import load_pretrained",
-        "from fer_sklearn import load_model; load_model('emotions.fer')",
+        "from fer_sklearn import load_pretrained; load_pretrained()",
+        "from fer_sklearn import load_model; load_model('compact')",
     ],
 )
 def test_a_missing_torch_is_named_with_the_cure(code):

@@ -32,22 +32,42 @@ def make_normalizer(normalization, images, image_shape):
 
 
 def make_module(
-    network, *, params, normalizer, n_classes: int, image_shape: tuple[int, int], seed
+    network,
+    *,
+    params,
+    normalizer,
+    n_classes: int,
+    image_shape: tuple[int, int],
+    seed,
+    trial=True,
 ) -> nn.Sequential:
-    """Build ``normalize`` and ``network`` with seeded weights, and try them once.
+    """Build ``normalize`` and ``network`` with seeded weights.
+
+    With `trial`, the network is tried by `_try_network`.
+    """
+    with seeded(seed, torch.device("cpu")), _float32():
+        module = make_network(
+            network, n_classes=n_classes, image_shape=image_shape, params=params
+        )
+        if trial:
+            _try_network(module, n_classes=n_classes, image_shape=image_shape)
+    return nn.Sequential(OrderedDict(normalize=normalizer, network=module))
+
+
+def _try_network(network, *, n_classes: int, image_shape: tuple[int, int]) -> None:
+    """Pass two faces through a network.
+
+    On the device "meta", where tensors have shapes and no values, this costs nothing,
+    whatever the size of the faces.
 
     Raises
     ------
     ValueError
         If the network does not turn faces into one logit per class.
     """
-    with seeded(seed, torch.device("cpu")), _float32():
-        module = make_network(
-            network, n_classes=n_classes, image_shape=image_shape, params=params
-        )
-        with torch.no_grad():
-            logits = module.eval()(torch.zeros(2, 1, *image_shape))
-        module.train()
+    with torch.no_grad():
+        logits = network.eval()(torch.zeros(2, 1, *image_shape))
+    network.train()
     if getattr(logits, "shape", None) != (2, n_classes):
         got = tuple(getattr(logits, "shape", ())) or type(logits).__name__
         raise ValueError(
@@ -55,7 +75,6 @@ def make_module(
             f"{image_shape[1]}) into logits of shape (2, {n_classes}), got {got}. "
             "Give its last layer n_classes outputs."
         )
-    return nn.Sequential(OrderedDict(normalize=normalizer, network=module))
 
 
 @contextmanager
@@ -74,6 +93,8 @@ def network_specs(
 ) -> dict[str, tuple]:
     """Dtype and shape of each weight of a module, without allocating any.
 
+    The network is tried as well, by `_try_network`.
+
     Parameters
     ----------
     network, params, n_classes, image_shape
@@ -84,15 +105,23 @@ def network_specs(
     dict of str to (numpy.dtype, tuple of int)
         By the names that the whole module's weights have.
     """
-    kwargs = {"n_classes": n_classes, "image_shape": image_shape, "params": params}
+
+    def make():
+        module = make_network(
+            network, n_classes=n_classes, image_shape=image_shape, params=params
+        )
+        _try_network(module, n_classes=n_classes, image_shape=image_shape)
+        return module
+
     try:
         with torch.device("meta"), _float32():
-            module = make_network(network, **kwargs)
+            module = make()
     except Exception:
-        # The network of a user may compute with its weights while it is built.
+        # The network of a user may compute with the values of its weights.
         if isinstance(network, str):
             raise
-        module = make_network(network, **kwargs)
+        with seeded(0, torch.device("cpu")), _float32():
+            module = make()
     return weight_specs(nn.Sequential(OrderedDict(network=module)))
 
 

@@ -317,7 +317,7 @@ def resolve_device(device: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         resolved = torch.device(device)
-        torch.empty(0, device=resolved)
+        torch.zeros(1, device=resolved).item()  # "meta" makes tensors without values
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"The device {device!r} cannot be used here: "
@@ -368,6 +368,7 @@ def plain_history(history) -> list[dict]:
 
 def restore_history(net, rows: list[dict]) -> None:
     """Fill the history of a new net with plain rows."""
+    # Not new_epoch and record: they look at the whole history for each value.
     net.history.extend({"batches": [], **row} for row in rows)
 
 

@@ -54,6 +54,14 @@ def _let_waiting_threads_sleep():
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
+def use_threads(number):
+    """Let torch use `number` CPU threads; None leaves its own choice."""
+    if number is not None:
+        import torch
+
+        torch.set_num_threads(number)
+
+
 def _run(args):
     from .._utils import torch_needed
     from ._parser import command_module

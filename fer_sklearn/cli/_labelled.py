@@ -9,8 +9,7 @@ from .. import datasets
 from .._pixels import PixelStringTransformer
 from ..datasets._image_folder import USAGES
 from ..exceptions import DataFileError
-from ._kinds import IMAGES, VIDEOS
-from ._models import is_model
+from ._kinds import IMAGES, VIDEOS, is_model
 from ._pixels import parse_pixels
 
 
@@ -79,7 +78,7 @@ def read_faces(path, image_shape="auto"):
 def _check_kind(path):
     """Refuse what is something else by its ending, and say where it belongs."""
     wanted = "a csv of faces, or a folder of images with one folder an emotion"
-    if is_model(path):
+    if is_model(str(path)):
         raise DataFileError(f"{path} is a model; give {wanted}.")
     if Path(path).is_file() and Path(path).suffix.lower() in IMAGES | VIDEOS:
         raise DataFileError(

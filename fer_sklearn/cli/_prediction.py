@@ -8,10 +8,10 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import photos
+from .._models import image_shape
 from .._utils import write_atomically
 from ..datasets import class_names
 from ..exceptions import FERError, MissingExtraError
-from ._models import image_shape
 from ._sources import Reader, has_pictures, place_columns
 
 _BATCH = 512

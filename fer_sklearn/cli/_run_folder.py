@@ -4,11 +4,10 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+from .._model_format import CONFIG, MODEL
 from .._utils import write_atomically
 from ..exceptions import FERError
 
-MODEL = "model.fer"
-CONFIG = "config.json"
 CHECKPOINT = "checkpoint"
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from .._models import image_shape, load_model
 from ..datasets import load_ferplus
 from ..exceptions import FERError
-from ._models import image_shape, open_model
 
 
 def find_soft_targets(train, *, teachers=(), votes=None):
@@ -38,7 +38,7 @@ def find_soft_targets(train, *, teachers=(), votes=None):
 
 
 def _ask(model, train):
-    teacher = open_model(model)
+    teacher = load_model(model)
     classes = np.unique(train.target).tolist()
     if teacher.classes_.tolist() != classes:
         raise FERError(

@@ -3,11 +3,12 @@
 import json
 import sys
 
+from .._models import image_shape, load_model
 from ..datasets import class_names
 from ..exceptions import FERError
 from ..model_selection import unseen_rows
+from . import use_threads
 from ._labelled import read_faces
-from ._models import image_shape, open_model, use_threads
 from ._report import format_report, score
 
 
@@ -25,7 +26,7 @@ def run(args):
         0.
     """
     use_threads(args.threads)
-    pipe = open_model(args.model)
+    pipe = load_model(args.model)
     shape = image_shape(pipe)
     faces, use = choose_rows(read_faces(args.data, shape), args.usage, args.data)
     y_prob = pipe.predict_proba(faces.images)

@@ -4,8 +4,7 @@ import json
 import sys
 import textwrap
 
-from .._shipped_models import open_pretrained
-from ._models import model_file
+from .._model_format import find_model, read_model_metadata
 
 
 def run(args):
@@ -21,8 +20,8 @@ def run(args):
     status : int
         0.
     """
-    with open_pretrained(model_file(args.model) or args.model) as file:
-        path, metadata = file.path, file.metadata
+    path = find_model(args.model)
+    metadata = read_model_metadata(path)
     if args.json:
         json.dump(metadata, sys.stdout, indent=2)
         print()
@@ -62,10 +61,10 @@ def describe(path, metadata):
 
 def _describe_classes(metadata):
     values, names = metadata["classes"]["values"], metadata["class_names"]
-    texts = list(map(str, values))
-    if names is None or names == texts:
-        return ", ".join(texts)
-    return ", ".join(f"{v} {name}" for v, name in zip(texts, names, strict=True))
+    # Labels that are strings may hold control characters; names do not.
+    if isinstance(values[0], str) or names == list(map(str, values)):
+        return ", ".join(names)
+    return ", ".join(f"{v} {name}" for v, name in zip(values, names, strict=True))
 
 
 def last_validation_accuracy(metadata):

@@ -4,9 +4,11 @@ import io
 import sys
 from pathlib import Path
 
+from .._models import load_model
 from .._utils import write_atomically
 from ..exceptions import FERError
-from ._models import DEFAULT, is_model, open_model, use_threads
+from . import use_threads
+from ._kinds import DEFAULT_MODEL, is_model
 from ._prediction import Prediction
 from ._sources import find_files, has_pictures
 
@@ -29,7 +31,7 @@ def run(args):
     files, empty = find_files(inputs)
     _check_places(args, files)
     use_threads(args.threads)
-    pipe = open_model(model)
+    pipe = load_model(model)
     work = Prediction(pipe, args)
     for folder in empty:
         work.report(folder, "no images in this folder")
@@ -55,7 +57,7 @@ def split_model(model, inputs):
                 f"{text} is a model, not faces. One model predicts: as the first "
                 "INPUT, or by --model."
             )
-    return model or DEFAULT, inputs
+    return model or DEFAULT_MODEL, inputs
 
 
 def _check_places(args, files):

@@ -5,9 +5,11 @@ import re
 import sys
 from pathlib import Path
 
-from .._shipped_models import open_pretrained, weights_folder
+from .._model_format import find_model, read_model_metadata, weights_folder
+from .._models import load_model
 from ..exceptions import MissingExtraError
-from ._models import DEFAULT, model_file, open_model, use_threads
+from . import use_threads
+from ._kinds import DEFAULT_MODEL
 from .inspect import last_validation_accuracy
 
 TOKEN = "FER_SKLEARN_TOKEN"
@@ -34,11 +36,11 @@ def run(args):
     limits = Limits(body_bytes=args.max_body * 2**20, files=args.max_files)
     with bind(args.host, args.port) as listener:
         use_threads(args.threads)
-        name = args.model or DEFAULT
+        name = args.model or DEFAULT_MODEL
         card = describe(name)
         try:
             app = create_app(
-                open_model(name),
+                load_model(name),
                 token=token,
                 limits=limits,
                 detect=None if args.no_detection else "auto",
@@ -69,18 +71,16 @@ def describe(name):
         Network, number of parameters and scores; `text` is the whole model card of a
         pretrained model, in Markdown. Empty for an ONNX file.
     """
-    path = model_file(name)
-    if path is not None and path.suffix == ".onnx":
+    path = find_model(name)
+    if path.suffix == ".onnx":
         return {}
-    with open_pretrained(path or name) as file:
-        metadata = file.metadata
+    metadata = read_model_metadata(path)
     card = {
         "network": metadata["network"]["name"],
         "parameters": metadata["network"]["n_parameters"],
     }
-    text = weights_folder() / f"{name}.md"
-    if path is None and text.is_file():
-        text = text.read_text(encoding="utf-8")
+    if path.parent == weights_folder():
+        text = path.with_suffix(".md").read_text(encoding="utf-8")
         card |= {**_scores(text), "text": text}
     elif (accuracy := last_validation_accuracy(metadata)) is not None:
         card["last validation accuracy"] = accuracy

@@ -9,7 +9,8 @@ from ast import literal_eval
 
 import numpy as np
 
-from .._persistence import save_model
+from .._model_format import find_model, pretrained_names
+from .._models import save_model
 from .._pipeline import make_baseline_pipeline, make_fer_pipeline
 from .._training.checkpoint import library_versions
 from .._training.module import network_specs
@@ -18,8 +19,8 @@ from ..datasets import class_names
 from ..exceptions import DataFileError, FERError, MissingExtraError
 from ..model_selection import train_test_split_faces
 from ..networks import NETWORKS
+from . import use_threads
 from ._labelled import draw_faces, read_faces
-from ._models import model_file, use_threads
 from ._pictures import draw_pictures
 from ._progress import BestOnInterrupt, Progress
 from ._report import format_report, score
@@ -121,8 +122,7 @@ def make_config(args):
 
 def _from_any_folder(model):
     """Make the path of a model absolute; a pretrained name stays."""
-    path = model_file(model)
-    return model if path is None else str(path.resolve())
+    return model if model in pretrained_names() else str(find_model(model).resolve())
 
 
 def resolve_parameters(pipe):

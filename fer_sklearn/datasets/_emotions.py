@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..exceptions import FERError
+from ..exceptions import FERError, printable
 
 __all__ = ["EMOTIONS", "class_names", "emotion_label"]
 
@@ -52,7 +52,7 @@ def emotion_label(word):
 
 
 def class_names(model):
-    """Name the classes of a fitted model.
+    r"""Name the classes of a fitted model.
 
     Everything that shows a class asks this function: the command line, the web
     service, csv files and pictures. The rule:
@@ -63,6 +63,8 @@ def class_names(model):
     2. Where nothing was said, the numbers 0 to 6, all seven of them, are the
        emotions of FER2013.
     3. All other labels are called what they are: 0 and 1 are "0" and "1".
+
+    Control characters are escaped, as in ``"\x1b[31m"``: names reach terminals.
 
     Parameters
     ----------
@@ -139,7 +141,7 @@ def name_classes(classes, names=None):
     if names is None:
         if is_whole and np.array_equal(labels, range(len(EMOTIONS))):
             return list(EMOTIONS)
-        return [str(label) for label in labels.tolist()]
+        return [printable(str(label)) for label in labels.tolist()]
     if not is_whole:
         raise FERError(
             "class_names names the labels 0, 1, 2, ..., but the labels are "
@@ -158,4 +160,4 @@ def name_classes(classes, names=None):
         raise FERError(f"class_names must hold strings, got {chosen[:5]}.")
     if len(set(chosen)) < len(chosen):
         raise FERError(f"class_names must be different from each other, got {chosen}.")
-    return chosen
+    return [printable(name) for name in chosen]

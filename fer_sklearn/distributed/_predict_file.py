@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sklearn.utils.validation import check_is_fitted
 
+from .._models import load_model
 from .._utils import write_atomically
 from ..datasets import class_names
 from ..exceptions import DataFileError, FERError
@@ -39,9 +40,9 @@ def predict_file(
 
     Parameters
     ----------
-    model : Pipeline or path-like
-        A fitted pipeline that takes pixel strings, or the path of a model file
-        (.fer, or .onnx). It goes to each worker once, by pickle: the file need not be
+    model : Pipeline, str or path-like
+        A fitted pipeline that takes pixel strings, or the name or path of a model,
+        see `load_model`. It goes to each worker once, by pickle: the file need not be
         there.
     source : path-like or list of path-like
         Files with a column of pixel strings called pixels: csv in all forms that
@@ -165,12 +166,6 @@ def _open_model(model):
     if hasattr(model, "predict_proba"):
         check_is_fitted(model)
         return model
-    if Path(model).suffix == ".onnx":
-        from .._onnx import load_onnx
-
-        return load_onnx(model)
-    from .._persistence import load_model
-
     return load_model(model)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._models import image_shape
 from ..datasets import class_names
 from ..exceptions import FERError
 from ._cropper import FaceCropper
@@ -70,9 +71,8 @@ def predict_photos(pipe, photos, *, cropper=None):
 
 
 def _face_size(pipe):
-    """Side of the faces that a pipeline or classifier was fitted on, else 48."""
-    last = pipe[-1] if hasattr(pipe, "steps") else pipe
-    height, width = getattr(last, "image_shape_", (48, 48))
+    """Side of the square faces that a pipeline or classifier takes."""
+    height, width = image_shape(pipe)
     if height != width:
         raise FERError(
             f"This model takes faces of {height}x{width} pixels, and FaceCropper cuts "

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from .. import __version__
+from .._models import image_shape
 from ..datasets import class_names as default_names
 from ..exceptions import FERError
 from .batcher import Batcher
@@ -243,7 +244,7 @@ class _Service:
     def __init__(self, model, class_names, limits, detect):
         self._model = model
         self.names = _class_names(model, class_names)
-        self.image_shape = _image_shape(model)
+        self.image_shape = image_shape(model)
         self.limits = limits
         self.metrics = _Metrics(self)
         self.inputs = Inputs(self.image_shape, limits, detect)
@@ -341,16 +342,6 @@ def _class_names(model, class_names):
             "classes."
         )
     return tuple(class_names)
-
-
-def _image_shape(model):
-    for step in [step for _, step in getattr(model, "steps", [])] or [model]:
-        shape = getattr(step, "image_shape_", None) or getattr(
-            step, "image_shape", None
-        )
-        if shape is not None:
-            return tuple(int(side) for side in shape)
-    return (48, 48)
 
 
 class _Metrics:

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.metrics import f1_score
 
 from fer_sklearn import PixelStringTransformer, load_fer2013, load_pretrained
-from fer_sklearn._shipped_models import pretrained_names
+from fer_sklearn._model_format import pretrained_names
 from fer_sklearn.metrics import accuracy_interval, expected_calibration_error
 
 

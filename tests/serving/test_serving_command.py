@@ -13,8 +13,8 @@ from serving_helpers import encode, probabilities, send, serving
 
 import fer_sklearn.serving
 from fer_sklearn import make_fer_pipeline
-from fer_sklearn._persistence import load_model, save_model
-from fer_sklearn._shipped_models import pretrained_names
+from fer_sklearn._model_format import pretrained_names
+from fer_sklearn._models import load_model, save_model
 from fer_sklearn.cli import main, serve
 
 
@@ -22,7 +22,7 @@ from fer_sklearn.cli import main, serve
 def started(monkeypatch, pipe):
     """What the command hands to the server, which is not started."""
     calls = []
-    monkeypatch.setattr(serve, "open_model", lambda name: pipe)
+    monkeypatch.setattr(serve, "load_model", lambda name: pipe)
     monkeypatch.setattr(serve, "describe", lambda name: {})
     monkeypatch.setattr(
         fer_sklearn.serving,
@@ -106,7 +106,7 @@ def test_port_in_use_is_said_before_the_model_is_loaded(monkeypatch, capsys):
     def refuse(name):
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr(serve, "open_model", refuse)
+    monkeypatch.setattr(serve, "load_model", refuse)
     monkeypatch.setattr(serve, "describe", refuse)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -185,7 +185,7 @@ def test_card_of_a_pretrained_model_has_its_scores(name):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
 def test_command_serves_until_ctrl_c(monkeypatch, pipe, pictures, capsys):
     """In this process, in whose main thread the server catches signals."""
-    monkeypatch.setattr(serve, "open_model", lambda name: pipe)
+    monkeypatch.setattr(serve, "load_model", lambda name: pipe)
     monkeypatch.setattr(serve, "describe", lambda name: {})
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

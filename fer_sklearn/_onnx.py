@@ -1,0 +1,499 @@
+"""Models as ONNX: prediction without torch, in any language that has a runtime.
+
+`to_onnx` brings torch, inside functions; `load_onnx` and `OnnxClassifier` need none.
+"""
+
+import io
+import json
+import logging
+import tempfile
+import threading
+import warnings
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+
+from ._model_format import check_metadata, pack_classes, unpack_classes
+from ._pixels import PixelStringTransformer
+from ._utils import require, torch_needed, write_atomically
+from .exceptions import FERError, ModelFileError
+
+__all__ = ["OnnxClassifier", "load_onnx", "to_onnx"]
+
+# Names inside an ONNX model: its input, its output, its metadata.
+INPUT = "faces"
+OUTPUT = "probabilities"
+METADATA_KEY = "fer_sklearn"
+_DESCRIBED = ("classes", "class_names", "image_shape")
+
+_OPSET = 18
+_TOLERANCE = 1e-5
+# In an int8 model, the arithmetic on grey levels (mean, contrast) and the softmax stay
+# in float32.
+_QUANTIZED = ["Conv", "Gemm", "MatMul", "Add", "MaxPool", "GlobalAveragePool"]
+
+
+# -- predicting
+
+
+class OnnxClassifier(ClassifierMixin, BaseEstimator):
+    """A trained model that predicts with onnxruntime; `load_onnx` opens one.
+
+    It is fitted from the start: `fit` changes nothing and a clone is fitted too, so
+    that it can be cross-validated and used in an ensemble as it is.
+
+    Parameters
+    ----------
+    content : bytes
+        The ONNX model.
+    n_threads : int, default=None
+        Threads of a prediction; None takes as many as there are cores.
+    batch_size : int, default=256
+        Faces at a time.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    class_names_ : list of str
+        What they are called, see `fer_sklearn.datasets.class_names`.
+    image_shape_ : tuple of two int
+        Height and width of the faces in pixels.
+    """
+
+    def __init__(self, content, *, n_threads=None, batch_size=256):
+        self.content = content
+        self.n_threads = n_threads
+        self.batch_size = batch_size
+
+    def fit(self, X=None, y=None):
+        """Change nothing.
+
+        Parameters
+        ----------
+        X, y : object
+            Ignored.
+
+        Returns
+        -------
+        self : OnnxClassifier
+        """
+        return self
+
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,), or ndarray of int of shape \
+(n_samples, height, width)
+            Pixel strings, or grey levels from 0 to 255.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Rows sum to 1; columns follow `classes_`.
+
+        Raises
+        ------
+        FERError
+            If the model gives probabilities that are not finite.
+        """
+        faces = PixelStringTransformer(image_shape=self.image_shape_).transform(X)
+        parts = [
+            self._run(faces[start : start + self.batch_size])
+            for start in range(0, len(faces), self.batch_size)
+        ]
+        y_prob = np.concatenate(parts)
+        if not np.isfinite(y_prob).all():
+            raise FERError(
+                "The ONNX model gives probabilities that are not finite: its weights "
+                "are broken. Use another file."
+            )
+        return y_prob
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,), or ndarray of int of shape \
+(n_samples, height, width)
+            Pixel strings, or grey levels from 0 to 255.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Columns follow `classes_`; minus infinity where a probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def predict(self, X):
+        """Most probable class of each face.
+
+        Parameters
+        ----------
+        X : sequence of str of shape (n_samples,), or ndarray of int of shape \
+(n_samples, height, width)
+            Pixel strings, or grey levels from 0 to 255.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def _run(self, faces):
+        return self._session().run([OUTPUT], {INPUT: np.ascontiguousarray(faces)})[0]
+
+    def _session(self):
+        """Make onnxruntime's session at first use; several threads may share it."""
+        made_for = self.content, self.n_threads
+        made = getattr(self, "_made_session", (None, None))
+        if made[0] != made_for:
+            with _MAKING_A_SESSION:
+                made = getattr(self, "_made_session", (None, None))
+                if made[0] != made_for:
+                    # One assignment: another thread sees both or neither.
+                    made = self._made_session = made_for, _make_session(*made_for)
+        return made[1]
+
+    def __getstate__(self):
+        state = super().__getstate__().copy()
+        state.pop("_made_session", None)
+        return state
+
+    def __sklearn_clone__(self):
+        return copy(self)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __repr__(self, N_CHAR_MAX=700):
+        return (
+            f"OnnxClassifier(<{len(self.content)} bytes>, n_threads={self.n_threads})"
+        )
+
+
+_MAKING_A_SESSION = threading.Lock()
+
+
+def _make_session(content, n_threads):
+    onnxruntime = require("onnxruntime", extra="onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads or 0
+    options.inter_op_num_threads = 1
+    # Errors are raised anyway; a user can do nothing about the warnings.
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"]
+    )
+
+
+def load_onnx(path, *, n_threads=None):
+    """Open an ONNX model that `to_onnx` wrote; needs no torch.
+
+    The same as `load_model`, with a number of threads.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    n_threads : int, default=None
+        Threads of a prediction; None takes as many as there are cores.
+
+    Returns
+    -------
+    model : OnnxClassifier
+        With `predict`, `predict_proba`, `score` and `classes_`, from pixel strings or
+        uint8 faces. It holds the model itself and can be pickled.
+
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be read, or is not one of `to_onnx`.
+    MissingExtraError
+        If onnxruntime is not installed.
+
+    See Also
+    --------
+    to_onnx : Write such a file, with an example.
+
+    Examples
+    --------
+    >>> from fer_sklearn import load_onnx
+    >>> load_onnx("emotions.txt")
+    Traceback (most recent call last):
+    ...
+    fer_sklearn.exceptions.ModelFileError: emotions.txt cannot be opened: No such file \
+or directory.
+    """
+    require("onnxruntime", extra="onnx")
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be opened: {error.strerror}.") from error
+    model = OnnxClassifier(content, n_threads=n_threads)
+    try:
+        metadata = model._session().get_modelmeta().custom_metadata_map
+    except Exception as error:
+        # onnxruntime has its own classes of errors, none of them public.
+        raise ModelFileError(
+            f"{path} is damaged or not an ONNX model ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]}). Write it again with to_onnx."
+        ) from error
+    try:
+        described = json.loads(metadata[METADATA_KEY])
+        check_metadata(path, described, _DESCRIBED)
+        model.classes_ = unpack_classes(described["classes"])
+        model.class_names_ = described["class_names"]
+        model.image_shape_ = tuple(described["image_shape"])
+        blank = np.zeros((1, *model.image_shape_), dtype=np.uint8)
+        if model._run(blank).shape != (1, len(model.classes_)):
+            raise ValueError("It does not give one probability per class.")
+    except ModelFileError:
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"{path} is an ONNX model, but fer_sklearn did not write it. Give a file "
+            "that to_onnx wrote."
+        ) from error
+    return model
+
+
+# -- exporting
+
+
+def to_onnx(model, path, *, int8=False, calibration=None, evaluation=None):
+    """Write a fitted pipeline or classifier as an ONNX model.
+
+    The model takes grey levels, uint8 of shape (batch, height, width), as ``"faces"``
+    and gives float32 of shape (batch, n_classes) as ``"probabilities"``.
+    Normalisation, the average over the mirrored face and the temperature are inside;
+    classes, their names and the size of a face are in its metadata. It is compared
+    with `model` before it is written. Needs onnx and onnxruntime.
+
+    Parameters
+    ----------
+    model : Pipeline, FERClassifier or a search over one
+        Fitted; a pipeline as `make_fer_pipeline` makes it. Of a search, its
+        ``best_estimator_`` is taken.
+    path : path-like
+        The file; its usual suffix is ``.onnx``.
+    int8 : bool, default=False
+        Whether to quantise weights and activations to 8 bits: a quarter of the size,
+        and faster on processors with VNNI or the like, for some loss of accuracy.
+    calibration : sequence of str or array of shape (n_samples, height, width), \
+default=None
+        A few hundred faces like those to be predicted, from which `int8` takes the
+        ranges of activations. Training faces will do.
+    evaluation : tuple of (X, y), default=None
+        Faces and labels to measure accuracy on.
+
+    Returns
+    -------
+    report : Bunch
+        ``max_difference`` of a probability from that of `model`, ``agreement`` (share
+        of equal predictions) and, with `evaluation`, ``accuracy`` of `model` and
+        ``onnx_accuracy``.
+
+    Raises
+    ------
+    ModelFileError
+        If the ONNX model differs from `model` by more than 1e-5 (without `int8`), the
+        network cannot be exported, or calibration faces are missing.
+
+    See Also
+    --------
+    load_onnx : Predict with the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from fer_sklearn import load_onnx, make_faces, make_fer_pipeline, to_onnx
+    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> pipe = make_fer_pipeline("nano", image_shape=(16, 16), max_epochs=1)
+    >>> pipe = pipe.fit(faces.data, faces.target)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = to_onnx(pipe, f"{folder}/emotions.onnx")
+    ...     model = load_onnx(f"{folder}/emotions.onnx")
+    >>> report.max_difference < 1e-5
+    True
+    >>> model.predict_proba(faces.data[:2]).shape
+    (2, 7)
+    """
+    require("onnxruntime", extra="onnx")
+    require("onnx", extra="onnx")
+    with torch_needed():
+        from ._pipeline import storable_steps
+
+    classifier = storable_steps(model)[-1][1]
+    check_is_fitted(classifier)
+    reader = PixelStringTransformer(image_shape=classifier.image_shape_)
+    content = _trace(classifier)
+    if int8:
+        if calibration is None:
+            raise ModelFileError(
+                "int8=True needs calibration=: a few hundred faces like those to be "
+                "predicted, such as calibration=faces.data[:500]."
+            )
+        content = _quantize(content, reader.transform(calibration))
+    content = _describe(content, classifier)
+    report = _compare(content, classifier, reader, calibration, evaluation)
+    if not int8 and not report.max_difference <= _TOLERANCE:
+        raise ModelFileError(
+            f"The ONNX model's probabilities differ by {report.max_difference:.2g} "
+            f"from the classifier's, more than {_TOLERANCE}; {path} is not written. If "
+            "the network is your own, look for steps that depend on values."
+        )
+    write_atomically(path, lambda file: file.write(content))
+    return report
+
+
+def _trace(classifier) -> bytes:
+    import torch
+
+    class Probabilities(torch.nn.Module):
+        """From grey levels to probabilities, as `FERClassifier.predict_proba`."""
+
+        def __init__(self):
+            super().__init__()
+            self.predictor = deepcopy(classifier._predictor.module()).cpu()
+
+        def forward(self, faces):
+            logits = self.predictor(faces)
+            if classifier.test_time_flip:
+                logits = (logits + self.predictor(faces.flip(-1))) / 2
+            return torch.softmax(logits / classifier.temperature_, dim=1)
+
+    module = Probabilities().eval()
+    faces = torch.zeros((2, *classifier.image_shape_), dtype=torch.uint8)
+    file = io.BytesIO()
+    with warnings.catch_warnings(), torch.inference_mode():
+        # The newer exporter takes half a minute, needs onnxscript and warns as well.
+        # Remove when torch has only that one.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        try:
+            torch.onnx.export(
+                module,
+                (faces,),
+                file,
+                dynamo=False,
+                opset_version=_OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+            )
+        except Exception as error:
+            raise ModelFileError(
+                f"The network {classifier.network!r} cannot be written as ONNX: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+    return file.getvalue()
+
+
+def _describe(content: bytes, classifier) -> bytes:
+    """Put classes and the size of a face into the model's metadata."""
+    from ._training.checkpoint import library_versions
+
+    onnx = require("onnx", extra="onnx")
+    model = onnx.load_from_string(content)
+    described = {
+        "classes": pack_classes(classifier.classes_),
+        "class_names": list(classifier.class_names_),
+        "image_shape": [int(n) for n in classifier.image_shape_],
+        "versions": library_versions(),
+    }
+    check_metadata("The model", described, _DESCRIBED)
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described)})
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _compare(content, classifier, reader, calibration, evaluation) -> Bunch:
+    """Run both models on the same faces."""
+    onnx_model = OnnxClassifier(content)
+    onnx_model.image_shape_ = classifier.image_shape_
+    given = calibration if evaluation is None else evaluation[0]
+    faces = _probe(classifier) if given is None else reader.transform(given)
+    expected = classifier.predict_proba(faces)
+    got = onnx_model.predict_proba(faces)
+    labels = [classifier.classes_[p.argmax(axis=1)] for p in (expected, got)]
+    report = Bunch(
+        max_difference=float(np.abs(expected - got).max()),
+        agreement=float((labels[0] == labels[1]).mean()),
+    )
+    if evaluation is not None:
+        y = np.asarray(evaluation[1])
+        report.accuracy, report.onnx_accuracy = (float((p == y).mean()) for p in labels)
+    return report
+
+
+def _probe(classifier):
+    """Noise of several contrasts, and faces of one grey level: 261, not a batch."""
+    rng = np.random.default_rng(0)
+    shape = classifier.image_shape_
+    contrast = rng.uniform(1, 80, size=(256, 1, 1))
+    noise = rng.normal(size=(256, *shape)) * contrast + 128
+    flat = np.broadcast_to(np.array([0, 1, 37, 128, 255])[:, None, None], (5, *shape))
+    return np.concatenate([noise.clip(0, 255), flat]).astype(np.uint8)
+
+
+class _Batches:
+    """Calibration faces in batches, as onnxruntime asks for them."""
+
+    def __init__(self, faces):
+        self._parts = (faces[i : i + 128] for i in range(0, len(faces), 128))
+
+    def get_next(self):
+        part = next(self._parts, None)
+        return None if part is None else {INPUT: np.ascontiguousarray(part)}
+
+
+def _quantize(content: bytes, faces) -> bytes:
+    """Quantise weights (one scale per channel) and activations of a float32 model.
+
+    The result is in QDQ form: integers, with a scale between the layers.
+    """
+    quantization = require("onnxruntime.quantization", extra="onnx")
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        before, after = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
+        before.write_bytes(content)
+        quantization.quantize_static(
+            before,
+            after,
+            _Batches(faces),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            op_types_to_quantize=_QUANTIZED,
+        )
+        return after.read_bytes()
+
+
+@contextmanager
+def _quiet():
+    """Keep onnxruntime's advice on quantisation off the root logger."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(level)
