@@ -20,7 +20,7 @@ if path:
     X_train, y_train = train.data, train.target
     X_test, y_test = test.data, test.target
 else:
-    X, y = make_faces(1260, image_size=32, random_state=0, return_X_y=True)
+    X, y = make_faces(1260, image_shape=(32, 32), random_state=0, return_X_y=True)
     X_train, y_train, X_test, y_test = X[:1050], y[:1050], X[1050:], y[1050:]
 size = 48 if path else 32
 

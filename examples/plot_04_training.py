@@ -16,7 +16,7 @@ path = os.environ.get("FER2013_CSV")
 if path:
     faces = load_fer2013(path, usage="Training")
 else:
-    faces = make_faces(1260, image_size=32, random_state=0)
+    faces = make_faces(1260, image_shape=(32, 32), random_state=0)
 X_train, X_test, y_train, y_test = train_test_split(
     faces.data, faces.target, test_size=0.2, stratify=faces.target, random_state=0
 )

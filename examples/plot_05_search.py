@@ -15,7 +15,7 @@ path = os.environ.get("FER2013_CSV")
 if path:
     faces = load_fer2013(path, usage="PublicTest")
 else:
-    faces = make_faces(280, image_size=32, random_state=0)
+    faces = make_faces(280, image_shape=(32, 32), random_state=0)
 size = 48 if path else 32
 
 # %%

@@ -46,7 +46,7 @@ path = os.environ.get("FER2013_CSV")
 if path:
     faces = load_fer2013(path, usage="PublicTest")
 else:
-    faces = make_faces(1050, image_size=32, random_state=0)
+    faces = make_faces(1050, image_shape=(32, 32), random_state=0)
 half = len(faces.data) // 2
 for width in (8, 32):
     pipe = make_fer_pipeline(

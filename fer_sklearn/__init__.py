@@ -1,7 +1,7 @@
 """Facial expressions from 48x48 grey-scale faces, as scikit-learn estimators.
 
 >>> from fer_sklearn import make_faces, make_fer_pipeline
->>> faces = make_faces(70, image_size=16, random_state=0)
+>>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
 >>> pipe = make_fer_pipeline(image_shape=(16, 16), max_epochs=1, random_state=0)
 >>> pipe.fit(faces.data, faces.target).predict_proba(faces.data[:5]).shape
 (5, 7)

@@ -118,7 +118,7 @@ class RandomAffineAugmenter(
     --------
     >>> from fer_sklearn import PixelStringTransformer, RandomAffineAugmenter
     >>> from fer_sklearn import make_faces
-    >>> faces = make_faces(8, image_size=16, random_state=0)
+    >>> faces = make_faces(8, image_shape=(16, 16), random_state=0)
     >>> images = PixelStringTransformer(image_shape=(16, 16)).transform(faces.data)
     >>> augmenter = RandomAffineAugmenter(rotation_range=10, random_state=0)
     >>> view = augmenter.fit_transform(images)

@@ -52,7 +52,7 @@ class AugmentedImages:
     >>> import numpy as np
     >>> from fer_sklearn import PixelStringTransformer, RandomAffineAugmenter
     >>> from fer_sklearn import make_faces
-    >>> faces = make_faces(6, image_size=16, random_state=0)
+    >>> faces = make_faces(6, image_shape=(16, 16), random_state=0)
     >>> images = PixelStringTransformer(image_shape=(16, 16)).transform(faces.data)
     >>> view = RandomAffineAugmenter(random_state=0).fit_transform(images)
     >>> view

@@ -232,7 +232,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     Examples
     --------
     >>> from fer_sklearn import FERClassifier, PixelStringTransformer, make_faces
-    >>> faces = make_faces(200, image_size=16, random_state=0)
+    >>> faces = make_faces(200, image_shape=(16, 16), random_state=0)
     >>> X = PixelStringTransformer().fit_transform(faces.data)
     >>> clf = FERClassifier("nano", max_epochs=2, random_state=0).fit(X, faces.target)
     >>> clf.predict_proba(X[:2]).shape

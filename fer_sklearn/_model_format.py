@@ -245,7 +245,7 @@ def read_model_metadata(path):
     >>> import tempfile
     >>> from fer_sklearn import make_faces, make_fer_pipeline
     >>> from fer_sklearn import read_model_metadata, save_model
-    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
     >>> pipe = make_fer_pipeline("nano", image_shape=(16, 16), max_epochs=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_model(pipe.fit(faces.data, faces.target), f"{folder}/emotions.fer")

@@ -106,7 +106,7 @@ def save_model(model, path, *, dtype="float32"):
     --------
     >>> import tempfile
     >>> from fer_sklearn import load_model, make_faces, make_fer_pipeline, save_model
-    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
     >>> pipe = make_fer_pipeline("nano", image_shape=(16, 16), max_epochs=1)
     >>> pipe = pipe.fit(faces.data, faces.target)
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -327,7 +327,7 @@ default=None
     --------
     >>> import tempfile
     >>> from fer_sklearn import load_onnx, make_faces, make_fer_pipeline, to_onnx
-    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
     >>> pipe = make_fer_pipeline("nano", image_shape=(16, 16), max_epochs=1)
     >>> pipe = pipe.fit(faces.data, faces.target)
     >>> with tempfile.TemporaryDirectory() as folder:

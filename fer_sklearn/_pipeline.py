@@ -93,7 +93,7 @@ def make_fer_pipeline(
     Examples
     --------
     >>> from fer_sklearn import make_faces, make_fer_pipeline
-    >>> faces = make_faces(200, image_size=16, random_state=0)
+    >>> faces = make_faces(200, image_shape=(16, 16), random_state=0)
     >>> pipe = make_fer_pipeline("nano", max_epochs=2, random_state=0)
     >>> pipe.fit(faces.data, faces.target).predict(faces.data[:3]).shape
     (3,)

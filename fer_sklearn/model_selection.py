@@ -84,7 +84,7 @@ def face_groups(X, *, mirrored=False, tolerance=0):
     >>> from sklearn.dummy import DummyClassifier
     >>> from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
     >>> from fer_sklearn import make_faces
-    >>> faces = make_faces(70, image_size=12, random_state=0)
+    >>> faces = make_faces(70, image_shape=(12, 12), random_state=0)
     >>> scores = cross_val_score(
     ...     DummyClassifier(), faces.data, faces.target,
     ...     groups=face_groups(faces.data), cv=StratifiedGroupKFold(n_splits=5))
@@ -238,7 +238,7 @@ def train_test_split_faces(
     --------
     >>> from fer_sklearn import make_faces
     >>> from fer_sklearn.model_selection import train_test_split_faces, unseen_rows
-    >>> faces = make_faces(140, image_size=12, random_state=0)
+    >>> faces = make_faces(140, image_shape=(12, 12), random_state=0)
     >>> X_train, X_test, y_train, y_test = train_test_split_faces(
     ...     faces.data, faces.target, test_size=0.2, random_state=0)
     >>> X_train.shape, X_test.shape, bool(unseen_rows(X_test, X_train).all())

@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 class FigureCloser:
-    """Close what a test or doctest has drawn: pyplot keeps it, and warns after 20."""
+    """Close the figures of a test: pyplot keeps them, and warns after 20."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item):
@@ -34,8 +34,8 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def faces():
-    """210 drawn faces of 16x16 pixels, 30 of each emotion; do not write into it."""
-    return make_faces(210, image_size=SIDE, random_state=0)
+    """210 synthetic faces of 16x16 pixels, 30 of each emotion; do not write into it."""
+    return make_faces(210, image_shape=(SIDE, SIDE), random_state=0)
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ class Tell(Callback):
             Path(f"training-{os.getpid()}").touch()
 
 if __name__ == "__main__":
-    faces = make_faces(140, image_size=16, random_state=0)
+    faces = make_faces(140, image_shape=(16, 16), random_state=0)
     pipe = make_fer_pipeline(
         TinyNet, image_shape=(16, 16), max_time=600, batch_size=8, callbacks=[Tell()]
     )

@@ -128,7 +128,7 @@ class TestWays:
 class TestContents:
     @pytest.mark.parametrize("network", ["nano", "compact", "large", "baseline"])
     def test_size_is_that_of_the_weights(self, network):
-        faces = make_faces(14, image_size=40, random_state=0)
+        faces = make_faces(14, image_shape=(40, 40), random_state=0)
         pipe = make(network=network, image_shape=(40, 40), early_stopping=False)
         pipe.fit(faces.data, faces.target)
         weights = n_bytes_of_weights(pipe["cnn"])

@@ -730,7 +730,7 @@ class TestCheckpoint:
                         time.sleep(600)
 
             torch.set_num_threads(1)
-            faces = make_faces(70, image_size=16, random_state=0)
+            faces = make_faces(70, image_shape=(16, 16), random_state=0)
             pipe = make_fer_pipeline(
                 "nano", image_shape=(16, 16), max_epochs=5, batch_size=32,
                 mixup_alpha=0.2, random_state=0, checkpoint=sys.argv[1],

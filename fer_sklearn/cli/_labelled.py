@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import datasets
 from .._pixels import PixelStringTransformer
-from ..datasets._image_folder import USAGES
+from ..datasets._image_files import USAGES
 from ..exceptions import DataFileError
 from ._kinds import IMAGES, VIDEOS, is_model
 from ._pixels import parse_pixels
@@ -94,7 +94,7 @@ def _read_folder(path, image_shape):
             f"Images of a folder become square faces, not {height}x{width}; "
             "use a csv of pixels."
         )
-    bunch = datasets.load_image_folder(path, image_size=height)
+    bunch = datasets.load_image_folder(path, image_shape=image_shape)
     if bunch.usage is None:
         return _label(bunch.data, bunch, None)
     usage = [USAGES.get(part.casefold(), part) for part in bunch.usage]
@@ -103,7 +103,7 @@ def _read_folder(path, image_shape):
 
 def draw_faces(n_faces, image_shape, seed):
     """Drawn faces, all emotions alike."""
-    bunch = datasets.make_faces(n_faces, image_size=image_shape[0], random_state=seed)
+    bunch = datasets.make_faces(n_faces, image_shape=image_shape, random_state=seed)
     images = PixelStringTransformer(image_shape=image_shape).fit_transform(bunch.data)
     return _label(images, bunch, None)
 

@@ -115,7 +115,7 @@ class Reader:
         self.every = every
         self.keep_pictures = keep_pictures
         self._cropper = photos.FaceCropper(
-            image_size=image_shape[0], cropped=cropped or "auto"
+            image_shape=image_shape, cropped=cropped or "auto"
         )
 
     def read(self, path):

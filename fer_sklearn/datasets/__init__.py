@@ -1,21 +1,21 @@
-"""Faces with their emotions: FER2013 in all its forms, and drawn faces.
+"""Faces with their emotions: FER2013 in all its forms, and synthetic faces.
 
-Nothing here downloads: ``load_*`` reads files that you hold, ``make_faces`` draws.
+Nothing is downloaded: ``load_*`` reads your files, ``make_faces`` draws its faces.
 """
 
 from importlib import import_module
 
 from ._emotions import EMOTIONS, class_names, emotion_label
 
-# Imported at first use: EMOTIONS alone costs no pandas and no Pillow.
+# Imported at first use, so that EMOTIONS alone imports no pandas and no Pillow.
 _EXPORTS = {
     "join_ferplus": "_ferplus",
     "load_fer2013": "_fer2013",
     "load_ferplus": "_ferplus",
-    "load_image_folder": "_image_folder",
+    "load_image_folder": "_image_files",
     "make_faces": "_faces",
     "read_face_image": "_image_files",
-    "write_pixel_strings": "_pixel_text",
+    "write_pixel_strings": "_fer2013",
 }
 
 __all__ = ["EMOTIONS", "class_names", "emotion_label"]

@@ -1,4 +1,4 @@
-"""The seven emotions, in FER2013's order, and the words people use for them."""
+"""The seven emotions in FER2013's order, their synonyms, and the names of classes."""
 
 import numpy as np
 
@@ -26,9 +26,9 @@ _LABELS = {
 
 
 def emotion_label(word):
-    """Return the FER2013 label of an emotion's name, or None for another word.
+    """Return the FER2013 label of an emotion's name, or None for any other word.
 
-    Upper and lower case are the same, and so are common synonyms.
+    Case does not matter, and common synonyms are known.
 
     Parameters
     ----------
@@ -54,15 +54,15 @@ def emotion_label(word):
 def class_names(model):
     r"""Name the classes of a fitted model.
 
-    Everything that shows a class asks this function: the command line, the web
-    service, csv files and pictures. The rule:
+    The command line, the web service, csv files and pictures all use this function.
+    The rules:
 
-    1. A model's classes are called what its training said:
-       ``fit(..., class_names=faces.target_names)``. The command line says so for
-       all data that it reads. Names are stored in the model and in its file.
-    2. Where nothing was said, the numbers 0 to 6, all seven of them, are the
+    1. Classes have the names that were given in training:
+       ``fit(..., class_names=faces.target_names)``. The command line does so for all
+       data that it reads. Names are stored in the model and in its file.
+    2. Otherwise, if the labels are the numbers 0 to 6, all seven of them, they are the
        emotions of FER2013.
-    3. All other labels are called what they are: 0 and 1 are "0" and "1".
+    3. All other labels are their own names: 0 and 1 are "0" and "1".
 
     Control characters are escaped, as in ``"\x1b[31m"``: names reach terminals.
 
@@ -87,13 +87,13 @@ def class_names(model):
     >>> from fer_sklearn import EMOTIONS, FERClassifier, PixelStringTransformer
     >>> from fer_sklearn import make_faces
     >>> from fer_sklearn.datasets import class_names
-    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
     >>> X = PixelStringTransformer(image_shape=(16, 16)).transform(faces.data)
     >>> clf = FERClassifier("nano", max_epochs=1).fit(X, faces.target)
     >>> class_names(clf)[:4]
     ['angry', 'disgust', 'fear', 'happy']
 
-    Trained on fewer emotions, a model knows their names if it is told:
+    A model trained on fewer emotions needs to be given their names:
 
     >>> few = (faces.target == 3) | (faces.target == 4)
     >>> class_names(clf.fit(X[few], faces.target[few]))
@@ -125,7 +125,7 @@ def name_classes(classes, names=None):
     classes : array-like of shape (n_classes,)
         Sorted labels, each once.
     names : sequence of str, default=None
-        What the labels 0, 1, 2, ... are called; None applies rules 2 and 3.
+        Names of the labels 0, 1, 2, ...; None applies rules 2 and 3.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def name_classes(classes, names=None):
     Raises
     ------
     FERError
-        If `names` does not name all of `classes`, or two of them alike.
+        If `names` does not name all of `classes`, or has duplicates.
     """
     labels = np.asarray(classes)
     is_whole = labels.dtype.kind in "iu"

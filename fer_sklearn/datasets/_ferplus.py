@@ -8,7 +8,7 @@ from sklearn.utils import Bunch
 
 from ..exceptions import DataFileError
 from ._emotions import EMOTIONS, emotion_label
-from ._tables import read_table
+from ._fer2013 import read_table
 
 __all__ = ["join_ferplus", "load_ferplus"]
 
@@ -38,8 +38,8 @@ def load_ferplus(path, *, usage=None):
     path : path-like
         The csv, plain or packed. Nothing is downloaded.
     usage : str, default=None
-        Keep the rows of this part only: "Training", "PublicTest" or "PrivateTest".
-        Needed to join faces from a file that holds this part alone and does not
+        Keep only the rows of this part: "Training", "PublicTest" or "PrivateTest".
+        Needed to join faces from a file that contains only this part and does not
         start with Training.
 
     Returns
@@ -48,17 +48,16 @@ def load_ferplus(path, *, usage=None):
         With the attributes
 
         votes : array of shape (n_samples, 10), int64
-            How many workers chose each of `vote_names`, ten in all for nearly every
-            face.
+            Number of workers who chose each of `vote_names`, nearly always ten in all.
         vote_names : list of str
             The seven `EMOTIONS` in FER2013's order, then contempt, unknown and
-            not_a_face. FER+ itself has another order (neutral, happiness, ...);
-            columns are known by name.
+            not_a_face. FER+ itself has a different order (neutral, happiness, ...);
+            columns are read by name.
         target : array of shape (n_samples,), int64
-            The majority label: 0 to 6 as in FER2013, 7 for contempt, -1 where there is
-            none. As in the authors' code single votes are dropped as slips, and a
-            majority is more than half of the rest; where it is for unknown or
-            not_a_face, there is no label.
+            The majority label: 0 to 6 as in FER2013, 7 for contempt, -1 for none. As
+            in the authors' code, single votes are dropped as mistakes, and a majority
+            is more than half of the rest. If it is for unknown or not_a_face, there is
+            no label.
         is_face : array of shape (n_samples,), bool
             False where more than half of the votes say that there is no face.
         usage : Series of shape (n_samples,), str
@@ -69,14 +68,14 @@ def load_ferplus(path, *, usage=None):
     Raises
     ------
     DataFileError
-        If the file is not a csv, lacks a column, or holds anything but counts of
+        If the file is not a csv, lacks a column, or contains anything but counts of
         votes.
     OSError
         If the file is missing or may not be read.
 
     See Also
     --------
-    join_ferplus : Put the votes beside the faces of FER2013.
+    join_ferplus : Add the votes to the faces of FER2013.
 
     Examples
     --------
@@ -113,11 +112,11 @@ def load_ferplus(path, *, usage=None):
 
 
 def join_ferplus(faces, votes):
-    """Put the votes of FER+ beside the faces that `load_fer2013` read.
+    """Add the votes of FER+ to the faces that `load_fer2013` read.
 
-    FER+ has a row for each row of ``fer2013.csv``, in the same order (the image
-    names in it do not count the rows, so they are not used). Faces that were chosen
-    with `usage` or `drop_duplicates` find their rows all the same.
+    FER+ has one row for each row of ``fer2013.csv``, in the same order. (The numbers
+    in its image names are not row numbers, so they are not used.) This also works for
+    faces selected by `usage` or `drop_duplicates`.
 
     Parameters
     ----------
@@ -134,29 +133,29 @@ def join_ferplus(faces, votes):
         votes : array of shape (n_samples, 10), int64
             Counts of votes.
         vote_names : list of str
-            What each column of `votes` is for.
+            Name of each column of `votes`.
         ferplus_target : array of shape (n_samples,), int64
             Majority label: 0 to 6 as in FER2013, 7 for contempt, -1 for none.
         is_face : array of shape (n_samples,), bool
-            False where the votes say that there is no face.
+            False if the votes say that there is no face.
 
     Raises
     ------
     DataFileError
-        If the votes cannot be read, have too few rows, or belong to other parts.
+        If the votes cannot be read, have too few rows, or are of different parts.
 
     See Also
     --------
-    load_ferplus : What the votes and the majority are.
+    load_ferplus : Read the votes alone; explains the majority.
 
     Examples
     --------
-    Train on the crowd's labels, where it agrees on one of the seven emotions:
+    Train on the majority labels that are one of the seven emotions:
 
     >>> from sklearn.utils import Bunch
     >>> import numpy as np
     >>> from fer_sklearn.datasets import join_ferplus, make_faces
-    >>> faces = make_faces(3, image_size=12, random_state=0)
+    >>> faces = make_faces(3, image_shape=(12, 12), random_state=0)
     >>> votes = Bunch(votes=np.eye(3, 10, dtype=int) * 10, vote_names=[],
     ...               target=np.array([0, 7, -1]), is_face=np.array([True] * 3),
     ...               usage=faces.usage)
@@ -181,12 +180,12 @@ def join_ferplus(faces, votes):
 
 def _check_alignment(faces, rows, votes, source):
     cure = (
-        "FER+ has a row for each row of fer2013.csv in the same order. If the faces "
-        'are of one part alone, use load_ferplus(path, usage="...") for it.'
+        "FER+ has one row for each row of fer2013.csv, in the same order. If the "
+        'faces are of one part only, use load_ferplus(path, usage="...").'
     )
     if len(rows) and rows.max() >= len(votes.votes):
         raise DataFileError(
-            f"A face stands in row {rows.max()} of its file, but {source} have "
+            f"A face is from row {rows.max()} of its file, but {source} have "
             f"{len(votes.votes)} rows. {cure}"
         )
     if faces.get("usage") is None:
@@ -229,6 +228,8 @@ def _read_votes(table, path):
 
 def _majority(votes):
     """Label of the absolute majority among all but single votes, or -1."""
+    # neutral 4, sad 3, angry 1, disgust 2: without the single vote 4 of 9 is not more
+    # than half, so -1. happy 8, neutral 1, unknown 1: 8 of 8, so 3.
     votes = np.where(votes > 1, votes, 0)
     top = votes.argmax(axis=1)
     wins = 2 * votes.max(axis=1) > votes.sum(axis=1)

@@ -1,48 +1,78 @@
-"""read_face_image: one image file of a face, read safely."""
+"""Faces in image files: a single file, or a folder of them for each emotion."""
 
 import os
+import warnings
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageOps
+from sklearn.utils import Bunch
 
-from ..exceptions import ImageFileError
+from ..exceptions import DataFileError, ImageFileError
+from ._emotions import EMOTIONS, emotion_label
+from ._faces import check_image_shape
 
-__all__ = ["read_face_image"]
+__all__ = ["load_image_folder", "read_face_image"]
 
 # Formats that Pillow decodes on its own; EPS for one would start another program.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 # A camera makes 12 to 50 million pixels. Beyond that a file of a few kB can fill the
-# memory (a decompression bomb), so the size is looked at before anything is decoded.
+# memory (a decompression bomb), so the size is checked before anything is decoded.
 MAX_PIXELS = 64_000_000
 
+# Common names for the parts of a folder, and FER2013's names for them.
+USAGES = {
+    "train": "Training",
+    "training": "Training",
+    "val": "PublicTest",
+    "valid": "PublicTest",
+    "validation": "PublicTest",
+    "publictest": "PublicTest",
+    "test": "PrivateTest",
+    "privatetest": "PrivateTest",
+}
 
-def read_face_image(file, image_size=48):
+# What file managers leave behind in every folder.
+_LITTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+_DESCR = """\
+Faces in image files
+--------------------
+{n_samples} faces of {height}x{width} grey levels from the files in {path}, each in the
+folder of its emotion.
+"""
+
+
+def read_face_image(file, image_shape=(48, 48)):
     """Read one image file of a face as grey levels.
 
-    Any size, colour and depth: the picture is turned as its EXIF data says, put on
-    white where it is transparent, turned grey (ITU-R 601 luma), cut to the square
-    in its middle, and resized with antialiasing. Nothing is squeezed. A grey
-    picture that has the wanted size already keeps its exact levels. Of an animation
-    the first picture counts.
+    The image may have any size, colour and depth. It is rotated as its EXIF data says,
+    put on white where it is transparent, converted to grey (ITU-R 601 luma), cut to
+    the largest part in its middle that has the proportions of `image_shape`, and
+    resized with antialiasing. Nothing is squeezed. A grey image of the right size
+    keeps its exact levels. Of an animation, the first frame is read.
 
     Parameters
     ----------
     file : path-like or binary file object
-        JPEG, PNG, GIF, BMP, TIFF, WebP, JPEG 2000 or PPM/PGM, told by content.
-    image_size : int, default=48
+        JPEG, PNG, GIF, BMP, TIFF, WebP, JPEG 2000 or PPM/PGM, known by its content.
+    image_shape : tuple of two int, default=(48, 48)
         Height and width of the result in pixels.
 
     Returns
     -------
-    array of shape (image_size, image_size), uint8
+    array of shape (height, width), uint8
         Grey levels, 0 is black.
 
     Raises
     ------
     ImageFileError
         If the file is empty, cut off, not an image or larger than 64 million pixels.
+    FERError
+        If `image_shape` is not a pair of positive whole numbers.
     OSError
         If the file is missing or may not be read.
 
@@ -57,7 +87,7 @@ def read_face_image(file, image_size=48):
     >>> from fer_sklearn.datasets import read_face_image
     >>> file = io.BytesIO()
     >>> Image.new("RGB", (640, 480), color=(255, 0, 0)).save(file, "PNG")
-    >>> read_face_image(file, image_size=2)
+    >>> read_face_image(file, image_shape=(2, 2))
     array([[76, 76],
            [76, 76]], dtype=uint8)
     >>> read_face_image(io.BytesIO(b"no picture"))
@@ -66,7 +96,8 @@ def read_face_image(file, image_size=48):
     fer_sklearn.exceptions.ImageFileError: the image is not in a format that is read \
 here: BMP, GIF, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP. Convert it, or remove it.
     """
-    return to_face(open_image(file), image_size)
+    image_shape = check_image_shape(image_shape)
+    return to_face(open_image(file), image_shape)
 
 
 def open_image(file, *, max_pixels=MAX_PIXELS):
@@ -77,7 +108,7 @@ def open_image(file, *, max_pixels=MAX_PIXELS):
     file : path-like or binary file object
         The image file.
     max_pixels : int, default=64_000_000
-        Most pixels, looked at before anything is decoded.
+        Largest number of pixels, checked before anything is decoded.
 
     Returns
     -------
@@ -99,16 +130,16 @@ def open_image(file, *, max_pixels=MAX_PIXELS):
 
 
 def ready_image(image, name="the image", max_pixels=MAX_PIXELS):
-    """Decode an open image, turn it upright and bring it to mode L or RGB.
+    """Decode an open image, rotate it upright and convert it to mode L or RGB.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        In whatever mode, decoded or not.
+        In any mode, decoded or not.
     name : str, default="the image"
-        What messages call it.
+        Name of the image in messages.
     max_pixels : int, default=64_000_000
-        Most pixels.
+        Largest number of pixels.
 
     Returns
     -------
@@ -122,10 +153,10 @@ def ready_image(image, name="the image", max_pixels=MAX_PIXELS):
     """
     if image.width * image.height > max_pixels:
         raise _too_large(name, max_pixels, f", {image.width}x{image.height}")
-    # Broken bytes lead Pillow's decoders into any exception there is.
+    # With broken bytes, Pillow's decoders raise exceptions of every kind.
     try:
         image.load()
-        white = _white_level(image)  # turning a picture forgets its format
+        white = _white_level(image)  # before exif_transpose, which loses the format
         return _to_8_bits(ImageOps.exif_transpose(image), white)
     except Exception as error:
         raise _broken(name, error) from error
@@ -139,7 +170,7 @@ def _check_not_empty(stream, name):
 
 
 def _open(stream, name, max_pixels):
-    """Read the head of a file; nothing is decoded yet."""
+    """Read the header of a file; nothing is decoded yet."""
     try:
         return Image.open(stream, formats=_FORMATS)
     except Image.UnidentifiedImageError:
@@ -168,14 +199,14 @@ def _broken(name, error):
 
 
 def _white_level(image):
-    """Give the level that means white, if the image's form says it; else None."""
+    """Give the level that means white if the format defines it; else None."""
     # A grey PNG or PGM of more than 8 bits comes as I;16, or as I in older Pillow.
     deep = image.mode == "I" and image.format in ("PNG", "PPM")
     return 65535 if deep or image.mode.startswith("I;16") else None
 
 
 def _to_8_bits(image, white):
-    """Bring an image of any mode to mode L or RGB."""
+    """Convert an image of any mode to mode L or RGB."""
     if image.mode.startswith("I") or image.mode == "F":
         levels = _deep_to_levels(np.array(image, dtype=np.float32), white)
         return Image.fromarray(levels)
@@ -191,37 +222,282 @@ def _to_8_bits(image, white):
 
 
 def _deep_to_levels(values, white):
-    """Bring 16-bit, 32-bit and floating-point greys to 0 to 255; overwrites them."""
+    """Scale 16-bit, 32-bit and floating-point greys to 0 to 255; overwrites them."""
     np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     if white is None:
-        # By habit floats end at 1 or 255, and integers of such depth at 65535.
+        # Floats usually end at 1 or 255, integers of this depth at 65535. If the
+        # largest level is 0.9, white is 1; if 200.5, 255; if 300, 65535; if 1e6, 1e6.
         top = values.max()
         white = next((end for end in (1, 255, 65535) if top <= end), top)
-    # In place, as a picture of 64 million pixels takes 256 MB each time it is copied.
+    # In place, as each copy of an image of 64 million pixels takes 256 MB.
     values /= white
     np.clip(values, 0, 1, out=values)
     values *= 255
     return np.rint(values, out=values).astype(np.uint8)
 
 
-def to_face(image, image_size):
-    """Cut out the middle square of an image and resize it to a grey face.
+def to_face(image, image_shape):
+    """Cut out the middle of an image and resize it to a grey face.
 
     Parameters
     ----------
     image : PIL.Image.Image
         Mode L or RGB.
-    image_size : int
+    image_shape : tuple of two int
         Height and width of the face in pixels.
 
     Returns
     -------
-    array of shape (image_size, image_size), uint8
+    array of shape (height, width), uint8
         Grey levels; averaged over what is shrunk.
     """
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
-    size = (image_size, image_size)
+    height, width = image_shape
+    left, top, wide, high = middle_box(image.size, image_shape)
+    box = (left, top, left + wide, top + high)
     grey = image.convert("L")
-    return np.array(grey.resize(size, Image.Resampling.BICUBIC, box=box))
+    return np.array(grey.resize((width, height), Image.Resampling.BICUBIC, box=box))
+
+
+def middle_box(size, image_shape):
+    """Give the largest box in the middle of an image with a face's proportions.
+
+    Parameters
+    ----------
+    size : tuple of two int
+        Width and height of the image, as Pillow has them.
+    image_shape : tuple of two int
+        Height and width of the face.
+
+    Returns
+    -------
+    box : tuple of four int
+        Left, top, width and height.
+    """
+    # For a face of 48x48, the middle of 640x480 is 480x480, 80 from the left. For one
+    # of 60x48 it is 384x480: 480 * 48 / 60 = 384 columns, 128 from the left.
+    height, width = image_shape
+    wide = min(size[0], max(1, round(size[1] * width / height)))
+    high = min(size[1], max(1, round(size[0] * height / width)))
+    return (size[0] - wide) // 2, (size[1] - high) // 2, wide, high
+
+
+def load_image_folder(
+    path, *, usage=None, image_shape=(48, 48), on_error="raise", return_X_y=False
+):
+    """Read faces from image files in one folder per emotion.
+
+    Two layouts are read: emotion folders (``angry/*.jpg``), or folders for the parts
+    of the data that contain emotion folders (``train/angry/*.jpg``,
+    ``test/angry/*.jpg``). Emotion folders are recognised by name in upper or lower
+    case, or by a common synonym (anger, disgusted, fearful, happiness, sadness,
+    surprised), so label 0 is angry here as in ``fer2013.csv``. Folders with other
+    names, such as contempt or frustrated, are more classes: their labels are 7, 8, ...,
+    in alphabetical order. All these folders may have subfolders. Every file in them
+    must be an image; hidden files are ignored.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder.
+    usage : str, default=None
+        Read only this part: the name of a folder in `path`, such as "train". None
+        reads all parts.
+    image_shape : tuple of two int, default=(48, 48)
+        Height and width that the faces get, see `read_face_image`.
+    on_error : {"raise", "skip"}, default="raise"
+        What to do with a file that is not an image or is damaged: raise its error, or
+        leave it out, with one warning at the end.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    Bunch
+        With the attributes
+
+        data : array of shape (n_samples, height, width), uint8
+            Grey levels, 0 is black. Sorted by part, then emotion, then file name.
+        target : array of shape (n_samples,), int64
+            The place of the emotion in `target_names`.
+        target_names : list of str
+            `EMOTIONS` (angry, disgust, fear, happy, sad, surprise, neutral), then the
+            names of other folders in lower case. Pass it to ``fit`` as `class_names`,
+            so that the model knows them.
+        usage : Series of shape (n_samples,), str, or None
+            The folder of the part of each row. None if there are no parts.
+        filenames : list of str
+            The path of each file.
+        errors : dict of str to str
+            The files that were left out, with the reasons.
+        DESCR : str
+            What this data is.
+    (data, target) : tuple
+        If `return_X_y` is True.
+
+    Raises
+    ------
+    DataFileError
+        If there is no folder of a class, no part `usage`, or no image.
+    ImageFileError
+        If a file is damaged or not an image and `on_error` is "raise".
+    FERError
+        If `image_shape` is not a pair of positive whole numbers.
+    OSError
+        If `path` is missing or not a folder.
+
+    Warns
+    -----
+    UserWarning
+        If files were left out.
+
+    See Also
+    --------
+    load_fer2013 : Read the same faces from a csv.
+    read_face_image : Read a single file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from fer_sklearn.datasets import load_image_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for part, emotion in [("train", "Sadness"), ("train", "happy")]:
+    ...         os.makedirs(os.path.join(folder, part, emotion))
+    ...         image = Image.new("RGB", (100, 120))
+    ...         image.save(os.path.join(folder, part, emotion, "1.png"))
+    ...     faces = load_image_folder(folder, usage="train")
+    >>> faces.data.shape, faces.target.tolist()
+    ((2, 48, 48), [3, 4])
+
+    A model keeps the names of its classes if `fit` gets them:
+
+    >>> from fer_sklearn import make_fer_pipeline
+    >>> pipe = make_fer_pipeline("nano", max_epochs=1)
+    >>> pipe = pipe.fit(
+    ...     faces.data, faces.target, cnn__class_names=faces.target_names
+    ... )
+    >>> pipe["cnn"].class_names_
+    ['happy', 'sad']
+    """
+    if on_error not in ("raise", "skip"):
+        raise DataFileError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
+    height, width = check_image_shape(image_shape)
+    path = Path(path)
+    files, target_names = _find_files(path, usage)
+    images, kept, errors = [], [], {}
+    for file in files:
+        try:
+            images.append(read_face_image(file[0], image_shape))
+            kept.append(file)
+        except ImageFileError as error:
+            if on_error == "raise":
+                raise
+            errors[str(file[0])] = str(error)
+    _warn_of(errors)
+    if not images:
+        raise DataFileError(
+            f"There is no readable image in the folders of {path}. "
+            f"Expected files such as {path / EMOTIONS[0] / '1.jpg'}."
+        )
+    data = np.stack(images)
+    names, labels, parts = zip(*kept, strict=True)
+    target = np.array(labels, dtype=np.int64)
+    if return_X_y:
+        return data, target
+    return Bunch(
+        data=data,
+        target=target,
+        target_names=target_names,
+        usage=None if parts[0] is None else pd.Series(parts, name="usage"),
+        filenames=[str(name) for name in names],
+        errors=errors,
+        DESCR=_DESCR.format(n_samples=len(data), height=height, width=width, path=path),
+    )
+
+
+def _warn_of(errors):
+    if errors:
+        more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
+        warnings.warn(
+            f"Left out, see the errors attribute: {next(iter(errors.values()))}{more}",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _find_files(path, usage):
+    """List (file, label, part) of all files, sorted, and the names of the labels.
+
+    No file is opened yet. Labels do not depend on `usage`: all parts count.
+    """
+    folders = _folders_in(path)
+    if _are_classes(folders):
+        if usage is not None:
+            raise DataFileError(
+                f"{path} contains emotion folders and no parts, so usage={usage!r} "
+                "cannot be chosen. Leave usage=None."
+            )
+        parts = {None: folders}
+    else:
+        parts = {folder.name: _folders_in(folder) for folder in folders}
+        parts = {part: classes for part, classes in parts.items() if classes}
+    if not parts:
+        raise DataFileError(
+            f"{path} has no emotion folders. Expected {', '.join(EMOTIONS)} or names "
+            "of your own, each with image files, here or in folders such as train and "
+            "test."
+        )
+    files = [
+        (file, _class_name(folder), part)
+        for part, classes in parts.items()
+        for folder in classes
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not _is_litter(file, folder)
+    ]
+    own = {name for _, name, _ in files} - {*EMOTIONS}
+    target_names = [*EMOTIONS, *sorted(own)]
+    chosen = _choose_parts(path, list(parts), usage)
+    files = [
+        (file, target_names.index(name), part)
+        for file, name, part in files
+        if part in chosen
+    ]
+    order = {part: place for place, part in enumerate(parts)}
+    return sorted(files, key=lambda file: (order[file[2]], file[1])), target_names
+
+
+def _are_classes(folders):
+    """Whether these are folders of classes, not of parts that contain classes."""
+    if any(emotion_label(folder.name) is not None for folder in folders):
+        return True
+    if any(folder.name.casefold() in USAGES for folder in folders):
+        return False
+    return any(file.is_file() for folder in folders for file in _entries(folder))
+
+
+def _class_name(folder):
+    label = emotion_label(folder.name)
+    return folder.name.strip().casefold() if label is None else EMOTIONS[label]
+
+
+def _choose_parts(path, parts, usage):
+    if usage is None:
+        return parts
+    chosen = [part for part in parts if part.casefold() == usage.casefold()]
+    if not chosen:
+        has = ", ".join(map(repr, parts))
+        raise DataFileError(f"{path} has no folder {usage!r}; it has {has}.")
+    return chosen
+
+
+def _folders_in(path):
+    return [entry for entry in _entries(path) if entry.is_dir()]
+
+
+def _entries(path):
+    return sorted(entry for entry in path.iterdir() if not _is_litter(entry, path))
+
+
+def _is_litter(file, folder):
+    inner = file.relative_to(folder).parts
+    return any(x.startswith(".") or x.casefold() in _LITTER for x in inner)

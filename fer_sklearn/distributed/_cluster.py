@@ -78,7 +78,7 @@ def dask_cluster(address, *, scatter=(), timeout=5):
     >>> from sklearn.model_selection import GridSearchCV
     >>> from fer_sklearn import make_faces, make_fer_pipeline
     >>> from fer_sklearn.distributed import dask_cluster
-    >>> X, y = make_faces(70, image_size=16, random_state=0, return_X_y=True)
+    >>> X, y = make_faces(70, image_shape=(16, 16), random_state=0, return_X_y=True)
     >>> pipe = make_fer_pipeline("nano", image_shape=(16, 16), max_epochs=1)
     >>> search = GridSearchCV(pipe, {"cnn__lr": [0.01, 0.1]}, cv=2)
     >>> with LocalCluster(1, processes=False, dashboard_address=":0") as cluster:

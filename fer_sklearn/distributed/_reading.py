@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .._utils import require
-from ..datasets._tables import read_table_in_parts
+from ..datasets._fer2013 import read_table_in_parts
 from ..exceptions import DataFileError
 
 _COLUMNS = "emotion,pixels,Usage (emotion and Usage may be missing)"

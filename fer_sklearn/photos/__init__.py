@@ -5,7 +5,7 @@ is written and nothing leaves the machine. A detector of your own needs no OpenC
 
 >>> from fer_sklearn.photos import FaceCropper, make_photo
 >>> cropper = FaceCropper(detector=lambda image: [[170, 80, 140, 140]])
->>> cropper.transform([make_photo(random_state=0)]).shape
+>>> cropper.crop([make_photo(random_state=0)]).images.shape
 (1, 48, 48)
 """
 

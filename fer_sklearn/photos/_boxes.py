@@ -1,4 +1,4 @@
-"""Pure functions on boxes: x, y, width, height in pixels, a row a face."""
+"""Pure functions on boxes: x, y, width, height in pixels, one row per face."""
 
 from numbers import Integral
 
@@ -86,16 +86,26 @@ def inside(boxes, width, height):
     return ((centre >= 0) & (centre < [width, height])).all(axis=1)
 
 
-def face_square(box, margin):
-    """Left, top and side of the square that is cut out for a box."""
+def frame_of_face(box, margin, image_shape):
+    """Box to cut out for a face: left, top, width and height.
+
+    It has the centre of `box` and the proportions of `image_shape`, (height, width) of
+    the faces. Its shorter side is the longer side of `box` with the margin on both
+    sides, so that all of the face is in it.
+    """
+    # A box of 100x80 at (40, 50) with a margin of 0.1 has a side of 100 * 1.2 = 120.
+    # For faces of 48x48 the frame is 120x120 at (30, 30); for faces of 60 rows and 48
+    # columns it has 120 columns and 120 * 60 / 48 = 150 rows, at (30, 15).
     x, y, width, height = box.tolist()
-    side = max(1, round(max(width, height) * (1 + 2 * margin)))
-    return round(x + (width - side) / 2), round(y + (height - side) / 2), side
+    rows, columns = image_shape
+    side, short = max(width, height) * (1 + 2 * margin), min(rows, columns)
+    wide = max(1, round(side * (columns / short)))
+    high = max(1, round(side * (rows / short)))
+    return round(x + (width - wide) / 2), round(y + (height - high) / 2), wide, high
 
 
-def cut_square(grey, left, top, side):
-    """Cut a square; beyond the border the border's pixels repeat."""
-    height, width = grey.shape
-    rows = np.clip(np.arange(top, top + side), 0, height - 1)
-    columns = np.clip(np.arange(left, left + side), 0, width - 1)
+def cut_frame(grey, left, top, width, height):
+    """Cut out a box; beyond the border of the picture, its border pixels repeat."""
+    rows = np.clip(np.arange(top, top + height), 0, grey.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + width), 0, grey.shape[1] - 1)
     return grey[np.ix_(rows, columns)]

@@ -7,15 +7,15 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class FaceCrops:
-    """The faces of some photographs, a row a face, and where each comes from.
+    """The faces of some photographs, one row per face, and where each is from.
 
-    It stands for its `images` wherever an array is expected, so a fitted pipeline
-    takes it as it is. Rows are in the order of the photographs, and in each
-    photograph the largest face is first.
+    It is converted to its `images` wherever an array is expected, for example by a
+    fitted pipeline. Rows are in the order of the photographs; in each photograph the
+    largest face is first.
 
     Parameters
     ----------
-    images : ndarray of shape (n_faces, image_size, image_size), dtype uint8
+    images : ndarray of shape (n_faces, height, width), dtype uint8
         The faces, grey.
     boxes : ndarray of shape (n_faces, 4), dtype int64
         x, y, width, height of each face in its upright photograph, in pixels.

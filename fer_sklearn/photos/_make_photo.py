@@ -1,4 +1,4 @@
-"""make_photo: drawn faces in a drawn place, for tests, examples and docs."""
+"""make_photo: synthetic photographs for tests, examples and docs."""
 
 from numbers import Integral
 
@@ -17,29 +17,29 @@ _SKIN = np.array([1.1, 0.97, 0.88])
 def make_photo(
     n_faces=1, *, image_shape=(360, 480), random_state=None, return_boxes=False
 ):
-    """Draw a photograph: some faces side by side before a blurred background.
+    """Make a synthetic photograph: faces in a row, in front of a blurred background.
 
-    The faces are those of :func:`fer_sklearn.datasets.make_faces`, drawn as large as
-    fits. The default detector finds nearly all of them.
+    The faces are those of :func:`fer_sklearn.datasets.make_faces`, as large as they
+    fit. The default detector finds nearly all of them.
 
     Parameters
     ----------
     n_faces : int, default=1
         Number of faces, 0 to 6.
     image_shape : tuple of two int, default=(360, 480)
-        Height and width of the photograph in pixels, at least 64 times the faces wide.
+        Height and width of the photograph in pixels, at least 64 for each face.
     random_state : int, RandomState instance or None, default=None
         Seed of the faces and of the background.
     return_boxes : bool, default=False
-        Whether the places of the faces come as well.
+        Whether to return the boxes of the faces, too.
 
     Returns
     -------
     photo : ndarray of shape (height, width, 3), dtype uint8
         RGB.
     boxes : ndarray of shape (n_faces, 4), dtype int64
-        x, y, width, height of each drawn face with its surroundings, from left to
-        right. Only if `return_boxes`.
+        x, y, width, height of each face with its surroundings, from left to right.
+        Only if `return_boxes`.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def make_photo(
 
     See Also
     --------
-    fer_sklearn.datasets.make_faces : Draws faces as FER2013 holds them.
+    fer_sklearn.datasets.make_faces : Make synthetic faces in the form of FER2013.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _check_request(n_faces, height, width):
 def _faces(n_faces, side, rng):
     if not n_faces:
         return []
-    faces = make_faces(n_faces, image_size=side, noise=0.01, random_state=rng)
+    faces = make_faces(n_faces, image_shape=(side, side), noise=0.01, random_state=rng)
     return PixelStringTransformer(image_shape=(side, side)).transform(faces.data)
 
 
@@ -99,7 +99,7 @@ def _wall(height, width, rng):
 
 
 def _head_mask(side):
-    """Weight of a face's picture: 1 on the head, fading out round it."""
+    """Weight of a face's picture: 1 on the head, fading out around it."""
     axis = np.linspace(-1, 1, side)
     radius = np.hypot.outer(axis / 1.05, axis / 0.95)
     return ((1.02 - radius) / 0.06).clip(0, 1)

@@ -4,7 +4,6 @@ import numpy as np
 
 from .._models import image_shape
 from ..datasets import class_names
-from ..exceptions import FERError
 from ._cropper import FaceCropper
 
 
@@ -21,8 +20,8 @@ def predict_photos(pipe, photos, *, cropper=None):
     photos : iterable of n_photos photographs
         Each a path, an open file, a PIL image or an array, as for `read_photo`.
     cropper : FaceCropper, default=None
-        What finds the faces. None is ``FaceCropper()`` with the size of faces that
-        `pipe` was fitted on.
+        Finds and cuts out the faces. None is a ``FaceCropper`` with the size of the
+        faces that `pipe` was fitted on.
 
     Returns
     -------
@@ -45,7 +44,7 @@ def predict_photos(pipe, photos, *, cropper=None):
     --------
     >>> from fer_sklearn import make_faces, make_fer_pipeline
     >>> from fer_sklearn.photos import make_photo, predict_photos
-    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
     >>> pipe = make_fer_pipeline("nano", image_shape=(16, 16), max_epochs=1)
     >>> pipe = pipe.fit(faces.data, faces.target)
     >>> result = predict_photos(pipe, [make_photo(2, random_state=0)])
@@ -55,7 +54,7 @@ def predict_photos(pipe, photos, *, cropper=None):
     import pandas as pd
 
     if cropper is None:
-        cropper = FaceCropper(image_size=_face_size(pipe))
+        cropper = FaceCropper(image_shape=image_shape(pipe))
     crops = cropper.crop(photos)
     names = class_names(pipe)
     y_prob = np.zeros((0, len(names)))
@@ -68,14 +67,3 @@ def predict_photos(pipe, photos, *, cropper=None):
     faces["emotion"] = np.array(names, dtype=object)[y_prob.argmax(axis=1)]
     faces[names] = y_prob
     return faces
-
-
-def _face_size(pipe):
-    """Side of the square faces that a pipeline or classifier takes."""
-    height, width = image_shape(pipe)
-    if height != width:
-        raise FERError(
-            f"This model takes faces of {height}x{width} pixels, and FaceCropper cuts "
-            "out squares. Fit it on square faces."
-        )
-    return height

@@ -11,7 +11,7 @@ scikit-learn's own objects.
 
 >>> from fer_sklearn import make_faces
 >>> from fer_sklearn.plots import ClassFrequencyDisplay
->>> faces = make_faces(70, image_size=16, random_state=0)
+>>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
 >>> ClassFrequencyDisplay.from_labels(faces.target).counts
 array([10, 10, 10, 10, 10, 10, 10])
 """

@@ -52,7 +52,7 @@ class AugmentationDisplay:
     --------
     >>> from fer_sklearn import RandomAffineAugmenter, make_faces
     >>> from fer_sklearn.plots import AugmentationDisplay
-    >>> faces = make_faces(7, image_size=16, random_state=0)
+    >>> faces = make_faces(7, image_shape=(16, 16), random_state=0)
     >>> augmenter = RandomAffineAugmenter(rotation_range=20, random_state=0)
     >>> display = AugmentationDisplay.from_augmenter(augmenter, faces.data[3])
     >>> display.draws["rotation_range=20"].shape

@@ -54,7 +54,7 @@ class FaceGridDisplay:
     --------
     >>> from fer_sklearn import make_faces
     >>> from fer_sklearn.plots import FaceGridDisplay
-    >>> faces = make_faces(14, image_size=16, random_state=0)
+    >>> faces = make_faces(14, image_shape=(16, 16), random_state=0)
     >>> display = FaceGridDisplay.from_faces(faces.data, faces.target)
     >>> display.images.shape
     (14, 16, 16)

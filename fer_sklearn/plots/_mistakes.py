@@ -56,7 +56,7 @@ class MistakesDisplay:
     --------
     >>> from fer_sklearn import make_faces
     >>> from fer_sklearn.plots import MistakesDisplay
-    >>> faces = make_faces(3, image_size=16, random_state=0)
+    >>> faces = make_faces(3, image_shape=(16, 16), random_state=0)
     >>> display = MistakesDisplay.from_predictions(
     ...     faces.data,
     ...     ["happy", "sad", "sad"],

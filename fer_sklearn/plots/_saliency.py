@@ -59,7 +59,7 @@ class SaliencyDisplay:
     >>> from sklearn.preprocessing import FunctionTransformer
     >>> from fer_sklearn import PixelStringTransformer, make_faces
     >>> from fer_sklearn.plots import SaliencyDisplay
-    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
     >>> X = PixelStringTransformer(image_shape=(16, 16)).fit_transform(faces.data)
     >>> upper = FunctionTransformer(lambda X: X[:, :8].reshape(len(X), -1) / 255)
     >>> pipe = make_pipeline(upper, LogisticRegression()).fit(X, faces.target)

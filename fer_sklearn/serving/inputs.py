@@ -187,7 +187,7 @@ class Inputs:
         except ImageFileError as error:
             raise Refusal(422, error) from None
         crops = FaceCropper(
-            image_size=self.image_shape[0],
+            image_shape=self.image_shape,
             detector=self._detector,
             cropped="auto" if self.detects_faces and not cropped else True,
         ).crop([image])

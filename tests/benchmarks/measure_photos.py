@@ -128,7 +128,7 @@ def measure_detector(name, pictures, detector, photos, places):
 def measure_accuracy(model, faces, portraits, photos, places, emotions, margins):
     """Print accuracies: directly, through the cropper, and for each margin."""
     direct = model.predict(faces) == emotions
-    through = model.predict(FaceCropper(cropped=True).transform(portraits)) == emotions
+    through = model.predict(FaceCropper(cropped=True).crop(portraits)) == emotions
     print(f"\nfaces as they are: {direct.mean():.4f} ({len(faces)} faces)")
     print(f"{SIDE}x{SIDE}, cropped=True: {through.mean():.4f}")
     for cropped in ("auto", False):

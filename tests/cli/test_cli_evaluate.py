@@ -218,7 +218,7 @@ def test_a_picture_instead_of_labelled_faces(run, images, capsys, tmp_path):
 
 
 def test_faces_of_another_size_than_the_model_takes(run, capsys, tmp_path):
-    faces = make_faces(7, image_size=20, random_state=0)
+    faces = make_faces(7, image_shape=(20, 20), random_state=0)
     table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data})
     table.to_csv(tmp_path / "faces.csv", index=False)
     message = _fails(capsys, run, tmp_path / "faces.csv")

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fer_sklearn.datasets import EMOTIONS, load_fer2013, make_faces
+from fer_sklearn.datasets import (
+    EMOTIONS,
+    load_fer2013,
+    make_faces,
+    write_pixel_strings,
+)
 from fer_sklearn.exceptions import DataFileError
 
 ROWS = [
@@ -47,17 +52,17 @@ def test_bunch(write):
     assert "5 grey-scale" in faces.DESCR
 
 
-def test_same_faces_as_were_drawn(tmp_path):
-    drawn = make_faces(20, image_size=12, random_state=0)
+def test_same_faces_as_were_written(tmp_path):
+    made = make_faces(20, image_shape=(12, 12), random_state=0)
     table = pd.DataFrame(
-        {"emotion": drawn.target, "pixels": drawn.data, "Usage": drawn.usage}
+        {"emotion": made.target, "pixels": made.data, "Usage": made.usage}
     )
     table.to_csv(tmp_path / "faces.csv", index=False)
     read = load_fer2013(tmp_path / "faces.csv")
-    assert read.data.tolist() == drawn.data.tolist()
-    assert read.data.dtype == drawn.data.dtype
-    np.testing.assert_array_equal(read.target, drawn.target)
-    assert read.usage.tolist() == drawn.usage.tolist()
+    assert read.data.tolist() == made.data.tolist()
+    assert read.data.dtype == made.data.dtype
+    np.testing.assert_array_equal(read.target, made.target)
+    assert read.usage.tolist() == made.usage.tolist()
 
 
 def test_icml_face_data(write):
@@ -117,7 +122,7 @@ def test_zip_with_litter(tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("train.csv", TEXT)
     with pytest.raises(
-        DataFileError, match=r"it holds fer2013/fer2013.csv, train.csv. Unpack it"
+        DataFileError, match=r"it contains fer2013/fer2013.csv, train.csv. Unpack it"
     ):
         load_fer2013(path)
     path.write_bytes(path.read_bytes()[:100])
@@ -244,3 +249,17 @@ def test_real_file(fer2013_csv):
     # The numbers that every paper on the data gives.
     expected = [3995, 436, 4097, 7215, 4830, 3171, 4965]
     assert np.bincount(faces.target).tolist() == expected
+
+
+def test_written_strings_against_join():
+    images = np.random.default_rng(0).integers(0, 256, (20, 5, 7)).astype(np.uint8)
+    images[0] = 0
+    expected = [" ".join(map(str, image.ravel())) for image in images]
+    assert write_pixel_strings(images) == expected
+    assert write_pixel_strings(images[:, :, ::-1])[3] != expected[3]
+    assert write_pixel_strings(images[:0]) == []
+
+
+def test_only_grey_levels_are_written():
+    with pytest.raises(TypeError, match="must be uint8 grey levels, got float64"):
+        write_pixel_strings(np.zeros((2, 4, 4)))

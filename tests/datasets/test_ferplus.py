@@ -120,7 +120,7 @@ def test_file_of_one_part(fer2013, votes_csv):
 
 
 def test_too_few_votes(votes_csv):
-    faces = make_faces(7, image_size=12, random_state=0)
+    faces = make_faces(7, image_shape=(12, 12), random_state=0)
     with pytest.raises(DataFileError, match=r"row 6 .* have 6 rows.*same order"):
         join_ferplus(faces, votes_csv)
 

@@ -2,13 +2,20 @@ import io
 import zlib
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_sklearn.datasets import _image_files, read_face_image
-from fer_sklearn.exceptions import ImageFileError
+from fer_sklearn.datasets import (
+    EMOTIONS,
+    _image_files,
+    load_fer2013,
+    load_image_folder,
+    read_face_image,
+)
+from fer_sklearn.exceptions import DataFileError, FERError, ImageFileError
 
 
 def encode(image, format_="PNG", **options):
@@ -19,27 +26,29 @@ def encode(image, format_="PNG", **options):
 
 @pytest.fixture
 def face(images):
-    """One drawn face of 16x16 pixels."""
+    """One synthetic face of 16x16 pixels."""
     return Image.fromarray(images[0])
 
 
 def test_grey_of_the_right_size_keeps_its_levels(face, tmp_path):
     face.save(tmp_path / "face.png")
-    read = read_face_image(tmp_path / "face.png", image_size=16)
+    read = read_face_image(tmp_path / "face.png", image_shape=(16, 16))
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, face)
-    np.testing.assert_array_equal(read_face_image(str(tmp_path / "face.png"), 16), face)
+    np.testing.assert_array_equal(
+        read_face_image(str(tmp_path / "face.png"), (16, 16)), face
+    )
 
 
 @pytest.mark.parametrize("format_", ["BMP", "GIF", "PNG", "PPM", "TIFF"])
 def test_lossless_formats(face, format_):
-    read = read_face_image(encode(face, format_), image_size=16)
+    read = read_face_image(encode(face, format_), image_shape=(16, 16))
     np.testing.assert_array_equal(read, face)
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "WEBP", "JPEG2000"])
 def test_lossy_formats(face, format_):
-    read = read_face_image(encode(face.resize((48, 48)), format_), image_size=16)
+    read = read_face_image(encode(face.resize((48, 48)), format_), image_shape=(16, 16))
     assert np.abs(read.astype(int) - np.asarray(face)).mean() < 12
 
 
@@ -56,14 +65,14 @@ def test_lossy_formats(face, format_):
     ],
 )
 def test_modes(face, mode, format_):
-    read = read_face_image(encode(face.convert(mode), format_), image_size=16)
+    read = read_face_image(encode(face.convert(mode), format_), image_shape=(16, 16))
     # Colour spaces round to a level or two on the way.
     np.testing.assert_allclose(read.astype(int), np.asarray(face), atol=2)
 
 
 def test_cmyk_jpeg():
     image = Image.new("RGB", (40, 40), (200, 200, 200)).convert("CMYK")
-    read = read_face_image(encode(image, "JPEG", quality=95), image_size=4)
+    read = read_face_image(encode(image, "JPEG", quality=95), image_shape=(4, 4))
     np.testing.assert_allclose(read.astype(int), 200, atol=3)
 
 
@@ -72,18 +81,18 @@ def test_lab():
     image = Image.merge(
         "LAB", [Image.new("L", (8, 8), level) for level in (128, 9, 70)]
     )
-    assert (read_face_image(encode(image, "TIFF"), image_size=4) == 128).all()
+    assert (read_face_image(encode(image, "TIFF"), image_shape=(4, 4)) == 128).all()
 
 
 def test_one_bit(face):
-    read = read_face_image(encode(face.convert("1")), image_size=16)
+    read = read_face_image(encode(face.convert("1")), image_shape=(16, 16))
     assert set(np.unique(read)) == {0, 255}
 
 
 def test_sixteen_bits(face):
     deep = np.asarray(face).astype(np.uint16) * 257
     deep[0, 0] = 65535
-    read = read_face_image(encode(Image.fromarray(deep)), image_size=16)
+    read = read_face_image(encode(Image.fromarray(deep)), image_shape=(16, 16))
     np.testing.assert_array_equal(read.ravel()[1:], np.asarray(face).ravel()[1:])
 
 
@@ -93,60 +102,83 @@ def test_dark_sixteen_bits_stay_dark(format_, face):
     # Pillow 10.3 writes a PPM of 16 bits only from numbers of 32 bits.
     levels = np.asarray(face).astype(np.int32 if format_ == "PPM" else np.uint16)
     dark = Image.fromarray(levels)
-    read = read_face_image(encode(dark, format_), image_size=16)
+    read = read_face_image(encode(dark, format_), image_shape=(16, 16))
     assert read.max() <= 1
     exif = Image.Exif()
     exif[0x0112] = 6
-    read = read_face_image(encode(dark, format_, exif=exif), image_size=16)
+    read = read_face_image(encode(dark, format_, exif=exif), image_shape=(16, 16))
     assert read.max() <= 1
 
 
 def test_the_result_can_be_written_to(face):
-    for image_size in (16, 8):
-        read_face_image(encode(face), image_size)[0, 0] = 7
+    for side in (16, 8):
+        read_face_image(encode(face), (side, side))[0, 0] = 7
 
 
 def test_floats_from_0_to_1_and_holes(face):
     values = np.asarray(face, dtype=np.float32) / 255
     values[0, :4] = np.nan, np.inf, -np.inf, 1
-    read = read_face_image(encode(Image.fromarray(values), "TIFF"), image_size=16)
+    read = read_face_image(
+        encode(Image.fromarray(values), "TIFF"), image_shape=(16, 16)
+    )
     assert read[0, :4].tolist() == [0, 0, 0, 255]
     np.testing.assert_array_equal(read[1:], np.asarray(face)[1:])
 
 
 def test_transparent_is_white():
     image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
-    assert (read_face_image(encode(image), image_size=4) == 255).all()
+    assert (read_face_image(encode(image), image_shape=(4, 4)) == 255).all()
     palette = Image.new("L", (8, 8), 3).convert("P")
-    assert (read_face_image(encode(palette, transparency=3), image_size=4) == 255).all()
+    assert (
+        read_face_image(encode(palette, transparency=3), image_shape=(4, 4)) == 255
+    ).all()
 
 
 def test_turned_as_the_camera_was(face):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees clockwise
-    read = read_face_image(encode(face, "PNG", exif=exif), image_size=16)
+    read = read_face_image(encode(face, "PNG", exif=exif), image_shape=(16, 16))
     np.testing.assert_array_equal(read, np.rot90(np.asarray(face), -1))
 
 
 def test_first_picture_of_an_animation(face):
     other = Image.new("L", face.size, 7)
     file = encode(face, "GIF", save_all=True, append_images=[other], duration=50)
-    np.testing.assert_array_equal(read_face_image(file, image_size=16), face)
+    np.testing.assert_array_equal(read_face_image(file, image_shape=(16, 16)), face)
 
 
 def test_middle_square_is_cut_out_not_squeezed():
     wide = np.zeros((10, 30), dtype=np.uint8)
     wide[:, 10:20] = 200
     for shape in (wide, wide.T):
-        read = read_face_image(encode(Image.fromarray(shape)), image_size=10)
+        read = read_face_image(encode(Image.fromarray(shape)), image_shape=(10, 10))
         assert (read == 200).all()
+
+
+@pytest.mark.parametrize("image_shape", [(30, 20), (20, 30), (40, 8)])
+def test_oblong_faces_are_cut_out_not_squeezed(image_shape):
+    height, width = image_shape
+    for shape in ((height, 70), (70, width)):
+        image = np.full(shape, 9, dtype=np.uint8)
+        top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+        image[top : top + height, left : left + width] = 200
+        read = read_face_image(encode(Image.fromarray(image)), image_shape)
+        assert read.shape == image_shape
+        assert (read == 200).all()
+
+
+@pytest.mark.parametrize("image_shape", [48, (48,), (0, 48), (48.0, 48), "auto", None])
+def test_a_wrong_size_is_refused_before_the_file_is_opened(tmp_path, image_shape):
+    for read in (read_face_image, load_image_folder):
+        with pytest.raises(FERError, match="image_shape must be a pair of whole numb"):
+            read(tmp_path / "nowhere", image_shape=image_shape)
 
 
 def test_shrinking_averages():
     stripes = np.zeros((480, 480), dtype=np.uint8)
     stripes[:, ::2] = 255
     # Without antialiasing every pixel would be black or white.
-    read = read_face_image(encode(Image.fromarray(stripes)), image_size=48)
+    read = read_face_image(encode(Image.fromarray(stripes)), image_shape=(48, 48))
     np.testing.assert_allclose(read[:, 4:-4].astype(int), 127, atol=2)
 
 
@@ -219,8 +251,172 @@ def test_damaged_bytes_are_read_or_refused(format_, damage):
     for place, byte in damage:
         content[place % len(content)] = byte
     try:
-        read = read_face_image(io.BytesIO(bytes(content)), image_size=8)
+        read = read_face_image(io.BytesIO(bytes(content)), image_shape=(8, 8))
     except ImageFileError:
         return
     assert read.shape == (8, 8)
     assert read.dtype == np.uint8
+
+
+@pytest.fixture
+def save(tmp_path, images):
+    """Write a synthetic face to a file in the folder that is returned."""
+
+    def save(name, row=0):
+        path = tmp_path / "faces" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[row]).save(path)
+        return tmp_path / "faces"
+
+    return save
+
+
+def test_emotion_folders(save, images):
+    for row, name in enumerate(["sad/2.png", "sad/1.png", "happy/9.bmp"]):
+        folder = save(name, row)
+    faces = load_image_folder(folder, image_shape=(16, 16))
+    np.testing.assert_array_equal(faces.data, images[[2, 1, 0]])
+    assert faces.data.dtype == np.uint8
+    assert faces.target.tolist() == [3, 4, 4]
+    assert faces.target.dtype == np.int64
+    assert faces.target_names == list(EMOTIONS)
+    assert faces.usage is None
+    assert faces.filenames == [
+        str(folder / name) for name in ("happy/9.bmp", "sad/1.png", "sad/2.png")
+    ]
+    assert faces.errors == {}
+    assert "3 faces of 16x16" in faces.DESCR
+    oblong = load_image_folder(folder, image_shape=(24, 12))
+    assert oblong.data.shape == (3, 24, 12)
+    assert "3 faces of 24x12" in oblong.DESCR
+
+
+def test_folders_and_csv_give_the_same_names(save, faces, images, tmp_path):
+    """Alphabetical folder order has neutral before sad; FER2013 has it last."""
+    folder_names = [
+        "Anger",
+        "disgust",
+        "FEAR",
+        "happiness",
+        "sad",
+        "surprised",
+        "neutral",
+    ]
+    rows = [int(np.flatnonzero(faces.target == label)[0]) for label in range(7)]
+    for label, row in enumerate(rows):
+        folder = save(f"{folder_names[label]}/{row}.png", row)
+    table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data}).iloc[rows]
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    from_csv = load_fer2013(tmp_path / "faces.csv")
+    from_folder = load_image_folder(folder, image_shape=(16, 16))
+
+    def names_of(bunch, strings):
+        names = [bunch.target_names[label] for label in bunch.target]
+        return dict(zip(strings, names, strict=True))
+
+    strings = [" ".join(map(str, image.ravel())) for image in from_folder.data]
+    assert names_of(from_folder, strings) == names_of(from_csv, from_csv.data)
+    assert from_folder.target_names == from_csv.target_names
+
+
+def test_parts(save):
+    for name in ("train/angry/1.png", "train/fear/1.png", "Test/angry/1.png"):
+        folder = save(name)
+    faces = load_image_folder(folder)
+    assert faces.usage.tolist() == ["Test", "train", "train"]
+    assert faces.target.tolist() == [0, 0, 2]
+    assert faces.data.shape == (3, 48, 48)
+    test = load_image_folder(folder, usage="test")
+    assert test.usage.tolist() == ["Test"]
+    data, target = load_image_folder(folder, usage="train", return_X_y=True)
+    assert (data.shape, target.tolist()) == ((2, 48, 48), [0, 2])
+
+
+def test_synonyms_share_a_label_and_people_may_have_folders(save):
+    for name in ("anger/S01/1.png", "angry/2.png", "happy/a/b/3.png"):
+        folder = save(name)
+    faces = load_image_folder(folder)
+    assert faces.target.tolist() == [0, 0, 3]
+
+
+def test_litter_is_left_out(save):
+    folder = save("happy/1.png")
+    save("__MACOSX/1.png")
+    save(".cache/1.png")
+    for name in ("happy/.DS_Store", "happy/Thumbs.db", "README.txt"):
+        (folder / name).write_bytes(b"not an image")
+    assert load_image_folder(folder).target.tolist() == [3]
+
+
+def test_damaged_file_in_a_folder(save):
+    folder = save("happy/1.png")
+    (folder / "happy/2.png").write_bytes(b"")
+    (folder / "happy/3.txt").write_bytes(b"notes")
+    with pytest.raises(ImageFileError, match=r"2\.png is empty"):
+        load_image_folder(folder)
+    with pytest.warns(UserWarning, match=r"Left out.*2\.png is empty.* and 1 more"):
+        faces = load_image_folder(folder, on_error="skip")
+    assert faces.target.tolist() == [3]
+    assert list(faces.errors) == [str(folder / "happy" / x) for x in ("2.png", "3.txt")]
+
+
+def test_names_of_ones_own_come_after_the_emotions(save):
+    for name in ("Frustrated/1.png", "happiness/1.png", "contempt/a/1.png"):
+        folder = save(name)
+    faces = load_image_folder(folder)
+    assert faces.target.tolist() == [3, 7, 8]
+    assert faces.target_names == [*EMOTIONS, "contempt", "frustrated"]
+
+
+def test_two_classes_of_ones_own(save):
+    for name in ("tense/1.png", "calm/1.png", "calm/2.png"):
+        folder = save(name)
+    faces = load_image_folder(folder)
+    assert faces.usage is None
+    names = [faces.target_names[label] for label in faces.target]
+    assert names == ["calm", "calm", "tense"]
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("fold1", "fold2")])
+def test_labels_are_the_same_in_all_parts(save, parts):
+    for name in ("tense/1.png", "calm/1.png", "neutral/1.png"):
+        save(f"{parts[0]}/{name}")
+    folder = save(f"{parts[1]}/Tense/2.png")
+    assert load_image_folder(folder).target.size == 4
+    last = load_image_folder(folder, usage=parts[1])
+    assert last.target.tolist() == [8]
+    assert last.target_names == [*EMOTIONS, "calm", "tense"]
+
+
+def test_images_in_a_folder_for_a_part_are_no_class(save):
+    save("train/1.png")
+    with pytest.raises(DataFileError, match="has no emotion folders"):
+        load_image_folder(save("test/1.png"))
+
+
+def test_no_emotion_folders(save):
+    with pytest.raises(
+        DataFileError, match=r"has no emotion folders\. Expected angry, .* of your own"
+    ):
+        load_image_folder(save("1.png"))
+
+
+def test_wrong_usage(save):
+    folder = save("train/happy/1.png")
+    with pytest.raises(DataFileError, match="no folder 'Training'; it has 'train'"):
+        load_image_folder(folder, usage="Training")
+    with pytest.raises(DataFileError, match="contains emotion folders and no parts"):
+        load_image_folder(folder / "train", usage="train")
+
+
+def test_no_images(tmp_path):
+    (tmp_path / "happy").mkdir()
+    with pytest.raises(DataFileError, match="no readable image in the folders of"):
+        load_image_folder(tmp_path)
+
+
+def test_wrong_call_for_a_folder(tmp_path):
+    with pytest.raises(DataFileError, match="on_error must be 'raise' or 'skip'"):
+        load_image_folder(tmp_path, on_error="ignore")
+    with pytest.raises(FileNotFoundError):
+        load_image_folder(tmp_path / "nowhere")

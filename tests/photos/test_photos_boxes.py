@@ -4,9 +4,9 @@ import pytest
 from fer_sklearn.exceptions import FERError
 from fer_sklearn.photos._boxes import (
     as_boxes,
-    cut_square,
+    cut_frame,
     drop_inner_boxes,
-    face_square,
+    frame_of_face,
     inside,
     largest_first,
     shared_areas,
@@ -65,14 +65,25 @@ def test_a_face_has_its_centre_in_the_picture():
     assert inside(boxes, 100, 100).tolist() == [True, False, False]
 
 
-def test_the_square_keeps_the_centre_and_adds_the_margin():
-    assert face_square(np.array([40, 50, 100, 100]), 0.1) == (30, 40, 120)
-    assert face_square(np.array([40, 50, 60, 100]), 0) == (20, 50, 100)
-    assert face_square(np.array([40, 50, 100, 100]), -0.25) == (65, 75, 50)
+@pytest.mark.parametrize(
+    ("box", "margin", "image_shape", "frame"),
+    [
+        ([40, 50, 100, 100], 0.1, (48, 48), (30, 40, 120, 120)),
+        ([40, 50, 60, 100], 0, (48, 48), (20, 50, 100, 100)),
+        ([40, 50, 100, 100], -0.25, (48, 48), (65, 75, 50, 50)),
+        ([40, 50, 100, 80], 0.1, (60, 48), (30, 15, 120, 150)),
+        ([40, 50, 100, 80], 0.1, (48, 60), (15, 30, 150, 120)),
+    ],
+)
+def test_the_frame_keeps_the_centre_and_adds_the_margin(
+    box, margin, image_shape, frame
+):
+    assert frame_of_face(np.array(box), margin, image_shape) == frame
 
 
 def test_beyond_the_border_the_border_repeats():
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    cut = cut_square(grey, -1, -1, 3)
+    cut = cut_frame(grey, -1, -1, 3, 3)
     assert cut.tolist() == [[0, 0, 1], [0, 0, 1], [4, 4, 5]]
-    assert cut_square(grey, 2, 1, 4)[-1].tolist() == [10, 11, 11, 11]
+    assert cut_frame(grey, 2, 1, 4, 4)[-1].tolist() == [10, 11, 11, 11]
+    assert cut_frame(grey, 1, 0, 2, 3).tolist() == [[1, 2], [5, 6], [9, 10]]

@@ -29,26 +29,46 @@ def gradient():
 
 def test_a_crop_shows_what_is_in_its_box(gradient):
     cropper = FaceCropper(
-        image_size=20, margin=0, detector=lambda _: [[50, 40, 20, 20]]
+        image_shape=(20, 20), margin=0, detector=lambda _: [[50, 40, 20, 20]]
     )
-    (face,) = cropper.transform([gradient])
+    (face,) = cropper.crop([gradient]).images
     assert (face == np.arange(50, 70)).all()
+
+
+def test_oblong_faces_keep_their_proportions(gradient):
+    photo, box = gradient.T[:150, :150], [[50, 40, 20, 16]]
+    for picture, image_shape, expected in [
+        (gradient, (20, 30), np.arange(45, 75)),
+        (gradient, (30, 20), np.arange(50, 70)),
+        (photo, (30, 20), np.arange(33, 63)[:, None]),
+    ]:
+        cropper = FaceCropper(image_shape=image_shape, margin=0, detector=lambda _: box)
+        (face,) = cropper.crop([picture]).images
+        assert face.shape == image_shape
+        assert (face == expected).all()
+
+
+def test_the_middle_of_a_picture_has_the_proportions_of_a_face(gradient):
+    cropper = FaceCropper(image_shape=(75, 50), cropped=True)
+    crops = cropper.crop([gradient])
+    assert crops.images.shape == (1, 75, 50)
+    assert crops.boxes.tolist() == [[50, 0, 100, 150]]
 
 
 def test_the_margin_shows_more(gradient):
     cropper = FaceCropper(
-        image_size=24, margin=0.1, detector=lambda _: [[50, 40, 20, 20]]
+        image_shape=(24, 24), margin=0.1, detector=lambda _: [[50, 40, 20, 20]]
     )
-    assert (cropper.transform([gradient])[0] == np.arange(48, 72)).all()
+    assert (cropper.crop([gradient]).images[0] == np.arange(48, 72)).all()
     wide = cropper.set_params(detector=lambda _: [[50, 40, 20, 10]])
-    assert (wide.transform([gradient])[0] == np.arange(48, 72)).all()
+    assert (wide.crop([gradient]).images[0] == np.arange(48, 72)).all()
 
 
 def test_beyond_the_border_its_pixels_repeat(gradient):
     cropper = FaceCropper(
-        image_size=20, margin=0, detector=lambda _: [[-5, -5, 20, 20]]
+        image_shape=(20, 20), margin=0, detector=lambda _: [[-5, -5, 20, 20]]
     )
-    (face,) = cropper.transform([gradient])
+    (face,) = cropper.crop([gradient]).images
     assert face[0].tolist() == [0] * 5 + list(range(15))
 
 
@@ -64,7 +84,7 @@ def test_faces_know_their_photo(gradient):
     assert crops.scores.tolist() == [2.5, 1.5, 1.5, 2.5, 1.5]
     assert not crops.is_whole.any()
     assert crops.n_photos == len(photos)
-    assert (cropper.transform(iter(photos)) == crops.images).all()
+    assert (cropper.crop(iter(photos)).images == crops.images).all()
 
 
 def test_crops_stand_for_their_images(gradient):
@@ -89,7 +109,7 @@ def test_crops_of_another_dtype_are_never_had_without_a_copy(gradient):
 
 @pytest.mark.parametrize("photos", [[], [np.zeros((600, 800), dtype=np.uint8)]])
 def test_no_faces(photos):
-    crops = FaceCropper(image_size=16, detector=nothing).crop(photos)
+    crops = FaceCropper(image_shape=(16, 16), detector=nothing).crop(photos)
     assert crops.images.shape == (0, 16, 16)
     assert crops.boxes.shape == (0, 4)
     assert crops.photo_indices.shape == crops.scores.shape == (0,)
@@ -130,44 +150,50 @@ def test_the_whole_picture_is_read_as_a_face_file(tmp_path):
 def test_faces_need_no_detector(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
-    assert (FaceCropper().transform(faces) == faces).all()
+    assert (FaceCropper().crop(faces).images == faces).all()
     large = [np.zeros((600, 800), dtype=np.uint8)]
-    assert FaceCropper(cropped=True).transform(large).shape == (1, 48, 48)
+    assert FaceCropper(cropped=True).crop(large).images.shape == (1, 48, 48)
 
 
 def test_cropped_pictures_are_not_searched(gradient):
     def never(image):
         raise AssertionError("searched")
 
-    FaceCropper(detector=never, cropped=True).transform([gradient])
-    FaceCropper(detector=never).transform([gradient[:48, :64]])
+    FaceCropper(detector=never, cropped=True).crop([gradient])
+    FaceCropper(detector=never).crop([gradient[:48, :64]])
 
 
-def test_the_default_detector_finds_drawn_faces():
+def test_the_default_detector_finds_synthetic_faces():
     pytest.importorskip("cv2", reason="needs the extra photos")
     shape = (200, 300)
     photos = [make_photo(n, random_state=1, image_shape=shape) for n in (2, 0, 1)]
-    crops = FaceCropper(image_size=32).crop(photos)
+    crops = FaceCropper(image_shape=(32, 32)).crop(photos)
     assert crops.photo_indices.tolist() == [0, 0, 2]
     assert np.ptp(crops.images, axis=(1, 2)).min() > 100
 
 
-def test_it_is_a_step_of_a_pipeline(gradient):
-    steps = FaceCropper(image_size=8, detector=two_boxes), FunctionTransformer(np.ravel)
-    assert make_pipeline(*steps).fit_transform([gradient]).shape == (2 * 64,)
+def test_crops_go_into_a_pipeline(gradient):
+    crops = FaceCropper(image_shape=(8, 8), detector=two_boxes).crop([gradient])
+    assert make_pipeline(FunctionTransformer(np.ravel)).transform(crops).shape == (128,)
+
+
+def test_it_is_no_transformer():
+    """Its number of rows changes, which no step of a pipeline may do."""
+    assert not hasattr(FaceCropper(), "transform")
+    assert not hasattr(FaceCropper(), "fit_transform")
 
 
 def test_clone_and_pickle(gradient):
     cropper = FaceCropper(margin=0.2, detector=two_boxes, cropped=False)
-    expected = cropper.transform([gradient])
-    for copy in (clone(cropper), pickle.loads(pickle.dumps(cropper)), cropper.fit()):
-        assert (copy.transform([gradient]) == expected).all()
+    expected = cropper.crop([gradient]).images
+    for copy in (clone(cropper), pickle.loads(pickle.dumps(cropper))):
+        assert (copy.crop([gradient]).images == expected).all()
 
 
 @pytest.mark.parametrize(
     "parameter",
     [
-        {"image_size": 0},
+        {"image_shape": 48},
         {"margin": -0.5},
         {"margin": "wide"},
         {"detector": "haar"},
@@ -178,15 +204,21 @@ def test_clone_and_pickle(gradient):
 def test_parameters_are_checked(parameter, gradient):
     (name,) = parameter
     with pytest.raises(ValueError, match=f"The '{name}' parameter of FaceCropper"):
-        FaceCropper(**parameter).transform([gradient])
+        FaceCropper(**parameter).crop([gradient])
+
+
+@pytest.mark.parametrize("image_shape", [(0, 48), (48,), (48.0, 48), [48, 48, 1]])
+def test_the_size_of_faces_is_checked(image_shape, gradient):
+    with pytest.raises(FERError, match="image_shape must be a pair of whole numbers"):
+        FaceCropper(image_shape=image_shape).crop([gradient])
 
 
 def test_errors_name_the_photo(gradient, tmp_path):
     cropper = FaceCropper(detector=nothing)
     with pytest.raises(FERError, match=r"Photo 1 of X: .* array of float64"):
-        cropper.transform([gradient, gradient / 255])
+        cropper.crop([gradient, gradient / 255])
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(ImageFileError, match=r"Photo 0 of X: .*empty\.jpg is empty"):
-        cropper.transform([tmp_path / "empty.jpg"])
+        cropper.crop([tmp_path / "empty.jpg"])
     with pytest.raises(FERError, match="X is one photo"):
-        cropper.transform(gradient)
+        cropper.crop(gradient)

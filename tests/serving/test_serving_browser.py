@@ -194,7 +194,7 @@ def test_small_face_is_shown_large(browser, service, pictures):
 
 def test_treat_as_one_face(browser, service, pipe, pictures):
     photo = np.tile(pictures[0], (12, 6))
-    face = FaceCropper(cropped=True).transform([photo])
+    face = FaceCropper(cropped=True).crop([photo])
     emotion = EMOTIONS[pipe.predict(face)[0]]
     visit(browser, service)
     drop(browser, photo, "high.png")
