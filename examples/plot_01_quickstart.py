@@ -6,9 +6,9 @@ Pixel strings go in, emotions come out: fit a pipeline, score it, look at what i
 """
 
 # %%
-# FER2013 holds a face as a string of grey levels, "70 80 82 ...". `make_faces` draws
-# faces in the same form, so that everything here runs without a file; with the real
-# file it is `load_fer2013`.
+# FER2013 holds a face as a string of grey levels, "70 80 82 ...". `make_faces` makes
+# synthetic faces in the same form, so that everything here runs without a file. With
+# the real file, `load_fer2013` takes its place.
 import os
 
 from fer_sklearn import load_fer2013, make_faces, make_fer_pipeline

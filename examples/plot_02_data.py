@@ -16,7 +16,7 @@ faces = load_fer2013(path) if path else make_faces(2100, random_state=0)
 print(faces.DESCR)
 
 # %%
-# Drawn emotions come in equal shares. In FER2013 they do not: *disgust* is 1.5 % of the
+# Synthetic faces have all emotions equally often. FER2013 does not: *disgust* is 1.5 % of the
 # training faces, which is why every split should be stratified.
 from fer_sklearn.plots import ClassFrequencyDisplay
 
@@ -52,7 +52,7 @@ for ax, title, row in zip(
     ax.set(title=title, xticks=[], yticks=[])
 
 # %%
-# Equal faces get the same group. Drawn faces are all different; FER2013 has 1,851
+# Equal faces get the same group. Synthetic faces are all different; FER2013 has 1,851
 # faces too many, and a random split would put some of them on both sides.
 from fer_sklearn.model_selection import face_groups
 

@@ -2,8 +2,8 @@
 Augmentation, one knob at a time
 ================================
 
-What each parameter of `RandomAffineAugmenter` does to a face, and how the network gets
-to see another variation in every epoch.
+What each parameter of `RandomAffineAugmenter` does to a face, and how the network sees
+new variations in each epoch.
 """
 
 # %%
@@ -24,15 +24,15 @@ else:
 images = PixelStringTransformer().fit_transform(faces.data)
 
 # %%
-# One row a parameter: the face as it is, and draws with this parameter alone.
+# One row per parameter: the face as it is, and variations with this parameter alone.
 from fer_sklearn.plots import AugmentationDisplay
 
 augmenter = RandomAffineAugmenter(random_state=0)
 _ = AugmentationDisplay.from_augmenter(augmenter, images[3])
 
 # %%
-# In a fit all of them act together. `fit_transform` draws nothing yet: it gives a view
-# that holds the originals.
+# In a fit all of them act together. `fit_transform` computes nothing yet: it returns a
+# view of the originals.
 view = augmenter.fit_transform(images)
 view
 
@@ -48,5 +48,5 @@ names = np.repeat(["epoch 0", "epoch 1", "epoch 2"], 4)
 _ = FaceGridDisplay.from_faces(epochs, names, n_columns=4)
 
 # %%
-# Where predictions are made, nothing is augmented:
+# Predictions see the faces as they are:
 print((augmenter.transform(images) == images).all())

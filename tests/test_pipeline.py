@@ -106,7 +106,7 @@ class TestUsing:
         assert pipe.classes_.tolist() == sorted(faces.target_names)
         assert set(pipe.predict(faces.data)) <= set(faces.target_names)
 
-    def test_learns_drawn_faces(self, faces):
+    def test_learns_synthetic_faces(self, faces):
         pipe = tiny(max_epochs=25, lr=0.2, augment=False, ema_decay=None)
         assert pipe.fit(faces.data, faces.target).score(faces.data, faces.target) > 0.4
 

@@ -25,7 +25,7 @@ BLOCKS += map(
 
 @pytest.fixture
 def folder_with_fer2013(tmp_path, monkeypatch):
-    """A working directory with drawn faces in the form of fer2013.csv."""
+    """A working directory with synthetic faces in the form of fer2013.csv."""
     faces = make_faces(70, random_state=0)
     frame = faces.data.to_frame()
     frame.insert(0, "emotion", faces.target)

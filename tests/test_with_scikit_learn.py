@@ -370,7 +370,7 @@ class TestOtherPipelines:
         plain = pipe().fit(faces.data, faces.target)
         first, second = seen[:2]
         assert len(first | second) > 400
-        # From the cache come the same draws, in the same epochs.
+        # From the cache come the same samples, in the same epochs.
         assert seen[2:4] == seen[:2] == seen[4:]
         for other in (again, plain):
             np.testing.assert_array_equal(

@@ -83,7 +83,7 @@ def report(name, n_steps, peak):
     view = RandomAffineAugmenter(random_state=0).fit_transform(X)
     classifier = FERClassifier(name, max_epochs=1, batch_size=batch, random_state=0)
     classifier.fit(view, y)
-    draws = seconds(lambda: [view.sample(np.arange(batch), 9) for _ in range(n_steps)])
+    sampling = seconds(lambda: [view.sample(np.arange(batch), 9) for _ in range(n_steps)])
     forward, training = convolution_flops(name)
     print(f"## {name}\n")
     tabulate(
@@ -92,7 +92,7 @@ def report(name, n_steps, peak):
         n_faces,
         n_faces * training,
         peak,
-        {"augmentation (scipy)": draws},
+        {"augmentation (scipy)": sampling},
     )
     faces = X[:256]
     classifier.predict_proba(faces)

@@ -1,4 +1,4 @@
-"""A csv of drawn faces and a run that was trained on it."""
+"""A csv of synthetic faces and a run that was trained on it."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ SIZE = "pixels__image_shape=(16, 16)"
 
 @pytest.fixture(scope="session")
 def faces_csv(faces, tmp_path_factory):
-    """The 210 drawn faces in FER2013's form, the last 70 of them PublicTest."""
+    """The 210 synthetic faces in FER2013's form, the last 70 of them PublicTest."""
     path = tmp_path_factory.mktemp("data") / "faces.csv"
     usage = ["Training"] * 140 + ["PublicTest"] * 70
     table = {"emotion": faces.target, "pixels": faces.data, "Usage": usage}

@@ -23,7 +23,7 @@ COLUMNS = ["file", "row", "emotion", "dark", "bright"]
 
 @pytest.fixture(scope="module")
 def table():
-    """300 drawn faces of 16x16 pixels as fer2013.csv holds them."""
+    """300 synthetic faces of 16x16 pixels as fer2013.csv holds them."""
     faces = make_faces(300, image_shape=(16, 16), random_state=0)
     return pd.DataFrame(
         {"emotion": faces.target, "pixels": faces.data, "Usage": "Training"}

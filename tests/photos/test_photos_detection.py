@@ -97,7 +97,7 @@ class TestHaar:
         pytest.importorskip("cv2", reason="needs the extra photos")
 
     @pytest.mark.parametrize("n_faces", [1, 2, 3])
-    def test_it_finds_drawn_faces(self, n_faces):
+    def test_it_finds_synthetic_faces(self, n_faces):
         photo, drawn = make_photo(n_faces, random_state=1, return_boxes=True)
         boxes, scores = detect_faces(photo, return_scores=True)
         boxes = boxes[np.argsort(boxes[:, 0])]

@@ -24,7 +24,7 @@ def pipe():
 
 @pytest.fixture(scope="session")
 def pictures():
-    """28 drawn faces, uint8 (28, 48, 48), that the stand-in has not seen."""
+    """28 synthetic faces, uint8 (28, 48, 48), that the stand-in has not seen."""
     data = make_faces(28, random_state=1).data
     return PixelStringTransformer().transform(data)
 

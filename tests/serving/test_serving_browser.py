@@ -1,4 +1,4 @@
-"""The page in a real Chromium: drop a drawn face, read the emotion."""
+"""The page in a real Chromium: drop a synthetic face, read the emotion."""
 
 import base64
 import shutil
