@@ -16,8 +16,8 @@ faces = load_fer2013(path) if path else make_faces(2100, random_state=0)
 print(faces.DESCR)
 
 # %%
-# Synthetic faces have all emotions equally often. FER2013 does not: *disgust* is 1.5 % of the
-# training faces, which is why every split should be stratified.
+# Synthetic faces have all emotions equally often. FER2013 does not: *disgust* is 1.5 %
+# of the training faces, which is why every split should be stratified.
 from fer_sklearn.plots import ClassFrequencyDisplay
 
 _ = ClassFrequencyDisplay.from_labels(faces.target)

@@ -65,6 +65,7 @@ _ = ax.set_xlabel("accuracy: mean and standard deviation over 3 folds")
 
 # %%
 # Do not carry this result over to FER2013. A few hundred synthetic faces and six
-# epochs leave a network no time to profit from augmentation; with dozens of epochs it does.
+# epochs leave a network no time to profit from augmentation; with dozens of epochs it
+# does.
 # The best pipeline has been fitted again on all faces:
 search.best_estimator_

@@ -93,7 +93,9 @@ def network_specs(
 ) -> dict[str, tuple]:
     """Dtype and shape of each weight of a module, without allocating any.
 
-    The network is tried as well, by `_try_network`.
+    A network of the user's own is tried as well, by `_try_network`. The others take
+    faces of any size, and to pass shapes through them makes torch import its compiler,
+    which takes longer than opening a model.
 
     Parameters
     ----------
@@ -110,7 +112,8 @@ def network_specs(
         module = make_network(
             network, n_classes=n_classes, image_shape=image_shape, params=params
         )
-        _try_network(module, n_classes=n_classes, image_shape=image_shape)
+        if not isinstance(network, str):
+            _try_network(module, n_classes=n_classes, image_shape=image_shape)
         return module
 
     try:

@@ -83,7 +83,9 @@ def report(name, n_steps, peak):
     view = RandomAffineAugmenter(random_state=0).fit_transform(X)
     classifier = FERClassifier(name, max_epochs=1, batch_size=batch, random_state=0)
     classifier.fit(view, y)
-    sampling = seconds(lambda: [view.sample(np.arange(batch), 9) for _ in range(n_steps)])
+    sampling = seconds(
+        lambda: [view.sample(np.arange(batch), 9) for _ in range(n_steps)]
+    )
     forward, training = convolution_flops(name)
     print(f"## {name}\n")
     tabulate(
