@@ -14,6 +14,8 @@ from ._boxes import as_boxes, check_min_face_size, drop_inner_boxes
 # would write into each other's.
 _loaded = threading.local()
 
+_importing = threading.Lock()
+
 # Longer sides above this are scaled down before the search, so that a photo of
 # 12 megapixels takes no longer than one of a single megapixel.
 _LARGEST_SIDE = 1280
@@ -109,7 +111,7 @@ class HaarFaceDetector:
         scores : ndarray of shape (n_faces,), dtype float64
             Number of overlapping hits that each face was made of.
         """
-        cv2 = require("cv2", extra="photos")
+        cv2 = import_opencv()
         cascade = _load(cv2, self.cascade)
         grey, scale, border = self._prepare(cv2, image)
         smallest = max(20, round(scale * self._smallest(image)))
@@ -142,6 +144,16 @@ class HaarFaceDetector:
         if self.min_face_size is not None:
             return self.min_face_size
         return max(24, max(image.shape[:2]) / 24)
+
+
+def import_opencv():
+    """Import OpenCV, one thread at a time.
+
+    While cv2 is imported, its binary part stands under its name in sys.modules for a
+    while. Another thread that imports cv2 then would get this part, without cv2.data.
+    """
+    with _importing:
+        return require("cv2", extra="photos")
 
 
 def _load(cv2, name):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .._utils import require
 from ..exceptions import FERError, ImageFileError
+from ._haar import import_opencv
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def read_video(path, *, every=None):
     """
     if every is not None and not (isinstance(every, Real) and every > 0):
         raise FERError(f"every is {every!r}, expected seconds above 0, or None.")
-    cv2 = require("cv2", extra="photos")
+    cv2 = import_opencv()
     # OpenCV would take an address or a camera's number as well; files alone are meant.
     path = Path(path).resolve()
     if not path.is_file():

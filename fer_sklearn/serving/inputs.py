@@ -10,11 +10,11 @@ from io import BytesIO
 from time import monotonic
 
 import numpy as np
+from PIL import Image
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import FormParser, parse_options_header
 
 from .._pixels import PixelStringTransformer
-from .._utils import require
 from ..datasets._image_files import open_image
 from ..exceptions import FERError, ImageFileError, PixelStringError
 from ..photos import FaceCropper
@@ -85,9 +85,19 @@ class Inputs:
         self._limits = limits
         self._detector = detect if callable(detect) else None
         self.detects_faces = detect is not None
-        if detect == "auto":
-            # A missing OpenCV is an error at the start, not of the first photograph.
-            require("cv2", extra="photos")
+        self._warm()
+
+    def _warm(self):
+        """Read one picture and one string, so that no request waits for imports.
+
+        If OpenCV is missing, this is where it is noticed, and not in a request.
+        """
+        Image.init()  # the readers of all formats
+        file = BytesIO()
+        # Too large to be taken for a face, so that the detector runs.
+        Image.new("L", (200, 100)).save(file, "PNG")
+        self._read_picture("", file.getvalue(), 0, cropped=False)
+        _from_string(0, "0 " * math.prod(self.image_shape), self.image_shape)
 
     @asynccontextmanager
     async def body(self, request):

@@ -12,6 +12,29 @@ from fer_sklearn.photos import HaarFaceDetector, detect_faces, make_photo
 
 BLACK = np.zeros((100, 200, 3), dtype=np.uint8)
 
+SLOW_CV2 = """
+import sys, time, types
+module = sys.modules["cv2"]
+sys.modules["cv2"] = types.ModuleType("cv2")  # its binary part
+time.sleep(0.5)
+sys.modules["cv2"] = module
+major = 4
+"""
+IMPORT_IN_THREADS = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from fer_sklearn.photos._haar import import_opencv
+
+sys.path.insert(0, sys.argv[1])
+
+def major(number):
+    time.sleep(number / 40)
+    return getattr(import_opencv(), "major", None)
+
+with ThreadPoolExecutor(8) as pool:
+    print(list(pool.map(major, range(8))))
+"""
+
 
 def middle(boxes):
     return boxes[:, :2] + boxes[:, 2:] / 2
@@ -95,6 +118,16 @@ class TestHaar:
     @pytest.fixture(autouse=True)
     def opencv(self):
         pytest.importorskip("cv2", reason="needs the extra photos")
+
+    def test_threads_that_import_opencv_at_once_wait_for_each_other(self, tmp_path):
+        """An OpenCV whose import is as slow and as odd as the real one's."""
+        (tmp_path / "cv2.py").write_text(SLOW_CV2)
+        out = subprocess.run(
+            [sys.executable, "-c", IMPORT_IN_THREADS, tmp_path],
+            capture_output=True,
+            text=True,
+        )
+        assert out.stdout == "[4, 4, 4, 4, 4, 4, 4, 4]\n", out.stderr
 
     @pytest.mark.parametrize("n_faces", [1, 2, 3])
     def test_it_finds_synthetic_faces(self, n_faces):

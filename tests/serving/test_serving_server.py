@@ -1,12 +1,16 @@
 """The server: slow clients, 64 clients at once, SIGTERM, and its socket."""
 
 import asyncio
+import json
 import os
+import pickle
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -15,6 +19,7 @@ import pytest
 from serving_helpers import HEAD, connect, encode, probabilities, send, serving
 from serving_process import process
 
+from fer_sklearn.datasets import write_pixel_strings
 from fer_sklearn.exceptions import FERError
 from fer_sklearn.serving import Limits, bind, server
 
@@ -259,6 +264,44 @@ def test_bind_names_what_is_wrong():
             bind("127.0.0.1", port)
     with pytest.raises(FERError, match=r"Cannot listen on no\.such\.host\.invalid"):
         bind("no.such.host.invalid", 0)
+
+
+WARM = """
+import json, pickle, sys
+from fer_sklearn.serving import bind, create_app
+from serving_helpers import serving, stand_in
+
+requests = pickle.load(sys.stdin.buffer)
+with serving(stand_in()) as client:
+    client.get("/openapi.json")
+    before = set(sys.modules)
+    statuses = [client.post("/predict", **request).status_code for request in requests]
+    print(json.dumps([statuses, sorted(set(sys.modules) - before)]))
+"""
+
+
+def test_first_requests_import_nothing(pictures):
+    """Imports take time, and OpenCV's fails in two threads at once."""
+    pytest.importorskip("cv2", reason="needs the extra [photos]")
+    photo = np.tile(pictures[0], (6, 6))
+    formats = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+    requests = [{"files": {"files": ("a", encode(photo, name))}} for name in formats]
+    requests += [
+        {"content": encode(photo), "headers": {"Content-Type": "image/png"}},
+        {"json": {"faces": write_pixel_strings(pictures[:1])}},
+        {"json": {"faces": pictures[0].tolist()}},
+    ]
+    found = subprocess.run(
+        [sys.executable, "-c", WARM],
+        input=pickle.dumps(requests),
+        capture_output=True,
+        cwd=Path(__file__).parent,
+        timeout=120,
+    )
+    assert found.returncode == 0, found.stderr.decode()
+    statuses, imported = json.loads(found.stdout)
+    assert statuses == [200] * len(requests)
+    assert imported == []
 
 
 def test_answers_are_sent_without_delay(pipe, monkeypatch):
