@@ -27,12 +27,12 @@ FIELD = "files"
 _BYTES_PER_LEVEL = 8
 
 _NO_DETECTOR = (
-    "This server does not detect faces: the middle of the picture was taken as one "
+    "This server does not detect faces: the middle of the picture was treated as one "
     "face."
 )
 _WHOLE = (
     "No face was found in this picture. It is small or nearly square, so its middle "
-    "was taken as one face."
+    "was treated as one face."
 )
 _NO_FACE = (
     "No face was found. If the picture shows one cropped face, send it with "

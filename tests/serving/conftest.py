@@ -24,14 +24,14 @@ def pipe():
 
 @pytest.fixture(scope="session")
 def pictures():
-    """28 synthetic faces, uint8 (28, 48, 48), that the stand-in has not seen."""
+    """28 synthetic faces, uint8 (28, 48, 48), that the stand-in was not fitted on."""
     data = make_faces(28, random_state=1).data
     return PixelStringTransformer().transform(data)
 
 
 @pytest.fixture(scope="session")
 def client(pipe):
-    """A service that takes every picture as a face."""
+    """A service that treats every picture as one face."""
     from serving_helpers import serving
 
     with serving(pipe, detect=None, name="stand-in", card={"accuracy": 0.5}) as client:

@@ -63,7 +63,7 @@ def test_json_mixes_strings_and_arrays(client, pipe, pictures):
 
 
 def odd_pictures(face):
-    """Files in forms that a careless reader gets wrong, with the face in each."""
+    """Files that are easily misread, and the face in each."""
     grey = Image.fromarray(face)
     half = np.repeat(np.array([255, 0], np.uint8), 24)[:, None].repeat(48, 1)
     on_paper = np.where(half, face, 255).astype(np.uint8)
@@ -87,7 +87,7 @@ def odd_pictures(face):
 def test_odd_pictures_are_read_properly(client, pipe, pictures, name):
     data, face = odd_pictures(pictures[0])[name]
     expected = pipe.predict_proba(face[None])
-    # Resizing and colours move grey levels a little, and the answer as little.
+    # Resizing and colours change the grey levels a little, and so the probabilities.
     np.testing.assert_allclose(
         probabilities(send(client, (name, data))), expected, atol=0.03
     )
@@ -152,7 +152,7 @@ def test_metrics_count(pipe, pictures):
 
 
 def test_mounted_in_another_application(pipe, pictures):
-    """Whose server runs no lifespan but its own."""
+    """Its server runs only its own lifespan."""
     main = FastAPI()
     main.mount("/fer", create_app(pipe, detect=None))
     with serving_app(main) as client:
@@ -166,7 +166,7 @@ def test_mounted_in_another_application(pipe, pictures):
         for path in re.findall(r'(?:src|href)="([^"#]+)"', html):
             assert client.get(path).status_code == 200, path
         text = client.get("metrics").text
-    # Counted as itself, not as a made-up path.
+    # Counted under its own path, not as a made-up one.
     assert 'fer_requests_total{path="/predict",status="200"} 1.0' in text
 
 

@@ -1,4 +1,4 @@
-"""Batches: their size, their answers, and an end that loses nobody."""
+"""Batches: their size, their results, and a close that loses no request."""
 
 import threading
 
@@ -14,7 +14,7 @@ def faces(*values):
 
 
 class Slow:
-    """A function that notes its batches and waits for the first one's release."""
+    """A function that records its batches and waits until it is released."""
 
     def __init__(self):
         self.sizes = []

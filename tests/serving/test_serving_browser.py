@@ -45,7 +45,7 @@ READY = "return document.documentElement.dataset.ready"
 STATUS = "return document.getElementById('status').textContent"
 ALERT = "return document.getElementById('alert').textContent"
 WIDTHS = "return [document.documentElement.scrollWidth, window.innerWidth]"
-# In one step, since the next frame brings new boxes.
+# In one step, because the next frame has new boxes.
 LIVE_BOXES = """
 return [...document.querySelectorAll("#live-boxes .box")].map((box) => {
   const { x, width } = box.getBoundingClientRect();
@@ -57,7 +57,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach((e) => { e.open = true;
 
 
 def detect(image):
-    """One face, two or a group, by the form of the picture; none in a high one.
+    """One face, two or a group, by the shape of the picture; none in a tall one.
 
     One face is in the upper right corner. Of two, the larger one is at the right. In a
     group the faces touch, and reach up to the border of the picture.
@@ -122,12 +122,12 @@ def test_drop_a_face_read_the_emotion(browser, service, pipe, pictures):
     emotion = EMOTIONS[expected.argmax()]
     visit(browser, service)
     drop(browser, pictures[0], "Anna.png")
-    sure = f"{100 * expected.max():.0f} %"
+    sure = f"{100 * expected.max():.0f}%"
     assert wait(browser, STATUS) == f"1 face: {emotion}, {sure}."
     assert texts(browser, ".card .word") == [emotion.capitalize()]
     labels = [label.lower() for label in texts(browser, ".bars .label")]
     assert labels == list(EMOTIONS)
-    shown = [int(value.split()[0]) for value in texts(browser, ".bars .value")]
+    shown = [int(value.rstrip("%")) for value in texts(browser, ".bars .value")]
     np.testing.assert_allclose(shown, 100 * expected, atol=0.51)
     assert texts(browser, ".file") == ["Anna.png"]
     problems = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
@@ -204,7 +204,7 @@ def test_treat_as_one_face(browser, service, pipe, pictures):
     wait(browser, "return document.querySelector('.card')")
     assert texts(browser, ".card .word") == [emotion.capitalize()]
     assert texts(browser, ".note") == [
-        "The middle of the picture was taken as one face."
+        "The middle of the photo was treated as one face."
     ]
     assert browser.execute_script(FOCUSED) == "picture-0-face-0"
     assert browser.execute_script(STATUS).startswith(f"1 face: {emotion}, ")

@@ -20,7 +20,7 @@ from fer_sklearn.cli import main, serve
 
 @pytest.fixture
 def started(monkeypatch, pipe):
-    """What the command hands to the server, which is not started."""
+    """What the command passes to the server, which is not started."""
     calls = []
     monkeypatch.setattr(serve, "load_model", lambda name: pipe)
     monkeypatch.setattr(serve, "describe", lambda name: {})

@@ -34,7 +34,7 @@ class Evil:
 
 
 def png(width, height, data):
-    """A grey png with this size in its head, whatever its compressed data are."""
+    """A grey png that claims this size, with any compressed data."""
 
     def chunk(kind, data):
         check = struct.pack(">I", zlib.crc32(kind + data))
@@ -51,7 +51,7 @@ def png(width, height, data):
 
 @cache
 def bomb():
-    """A proper png of 20,000x20,000 equal pixels: 400 MB in a file of 2 MB."""
+    """A valid png of 20,000x20,000 equal pixels: 400 MB in a file of 2 MB."""
     packer = zlib.compressobj(1)
     rows = bytes(200 * 20_001)
     return png(
@@ -238,7 +238,7 @@ def test_address_and_method(client):
 
 
 def test_memory_is_bounded(client, pictures):
-    """A second round of everything takes no more memory than the first."""
+    """Sending everything a second time takes no more memory than the first time."""
     strings = write_pixel_strings(pictures)
 
     def everything():
@@ -271,7 +271,7 @@ def test_detected_faces_have_boxes_and_their_own_answers(pipe):
 
 @pytest.fixture(scope="module")
 def client_that_finds(pipe):
-    """A service that finds a face wherever the picture has a white corner."""
+    """A service that finds one face in each picture with a white corner."""
 
     def detect(image):
         return [[10, 20, 50, 60]] if image[0, 0, 0] == 255 else []

@@ -1,4 +1,4 @@
-"""The page as files: complete, from nowhere else, and safe to show."""
+"""The files of the page: complete, self-contained, and safe to show."""
 
 import re
 from importlib.resources import files
@@ -38,7 +38,7 @@ def test_every_reference_of_the_page_exists(client):
             source = PAGE.joinpath(name).read_text(encoding="utf-8")
             imports = re.findall(r'from "\./([^"]+)"', source)
             assert set(imports) <= set(NAMES)
-            # Of the ids that the scripts ask for, none is missing.
+            # Every id that the scripts look up exists.
             for id in re.findall(r'(?:\$|getElementById)\("([\w-]+)"\)', source):
                 assert f'id="{id}"' in html, id
 
@@ -107,7 +107,7 @@ def test_colours_have_contrast(scheme):
         ("ink", "track"),
     ]:
         assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
-    # Boxes carry text in the colour of the page, bars have to be seen.
+    # Boxes have text in the colour of the page, and bars have to be visible.
     for emotion in ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]:
         assert contrast(colours["paper"], colours[emotion]) >= 4.5, emotion
 

@@ -1,9 +1,9 @@
-// Talks to the service. Addresses are relative, so that it also works behind a proxy
-// that puts the service below a path.
+// Requests to the service. Addresses are relative, so that they also work behind a proxy
+// that serves the page under a path.
 
 const KEY = "fer_sklearn token";
 
-/** A refusal: its status, its sentence, and the seconds to wait where it says so. */
+/** A refused request: status, sentence, and the seconds to wait if the service says so. */
 export class Refused extends Error {
   constructor(status, sentence, wait = 0) {
     super(sentence);
@@ -43,7 +43,7 @@ async function send(path, options, used) {
     return await fetch(path, { ...options, headers, cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused(0, "The service does not answer. Is it still running?", 2);
+    throw new Refused(0, "The service does not respond. Is it still running?", 2);
   }
 }
 
@@ -52,11 +52,11 @@ async function refusal(answer) {
   try {
     return new Refused(answer.status, (await answer.json()).detail, wait);
   } catch {
-    return new Refused(answer.status, `The service answered ${answer.status}.`, wait);
+    return new Refused(answer.status, `The service responded with status ${answer.status}.`, wait);
   }
 }
 
-// Two requests may find out at once that a token is missing: one dialog for both.
+// Two requests may need a token at the same time; one dialog serves both.
 function newToken(used) {
   if (used !== token) return Promise.resolve(true);
   asking ??= askToken().finally(() => { asking = null; });
@@ -69,14 +69,14 @@ function askToken() {
   field.value = dialog.returnValue = "";
   document.getElementById("token-form").onsubmit = (event) => {
     event.preventDefault();
-    dialog.close("go on");
+    dialog.close("continue");
   };
   document.getElementById("token-cancel").onclick = () => dialog.close();
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.onclose = () => {
-      if (dialog.returnValue !== "go on") return resolve(false);
-      // A header takes bytes, each as a character.
+      if (dialog.returnValue !== "continue") return resolve(false);
+      // Headers are Latin-1 in fetch, so each byte of the UTF-8 becomes a character.
       token = String.fromCharCode(...new TextEncoder().encode(field.value.trim()));
       sessionStorage.setItem(KEY, token);
       resolve(true);
@@ -84,7 +84,7 @@ function askToken() {
   });
 }
 
-// The service refuses names that look like paths, and a name is only a label.
+// The service refuses names that look like paths; the name is only a label.
 function plainName(name) {
   return name.replace(/[/\\:]/g, "_").replace(/\p{C}/gu, "").replace(/^\.\.$/, "_");
 }

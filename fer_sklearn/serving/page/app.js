@@ -1,11 +1,12 @@
-// The page: from a dropped, pasted or chosen photo, or the camera, to the results.
+// The page: takes photos that are dropped, pasted or chosen, and the camera, and shows
+// the results.
 
 import { getModel, predict } from "./api.js";
 import { Camera } from "./camera.js";
 import { el, fromLeft, sentence, showFaces, showPicture } from "./view.js";
 
-const MIDDLE = "The middle of the picture was taken as one face.";
-const LONGEST = 1600; // Pixels; a phone's photo is sent smaller than it is.
+const MIDDLE = "The middle of the photo was treated as one face.";
+const LONGEST = 1600; // Pixels; larger photos are scaled down before they are sent.
 
 const $ = (id) => document.getElementById(id);
 let model = { detects_faces: true };
@@ -73,7 +74,7 @@ function clear() {
   say("");
 }
 
-// What the browser cannot decode goes as it is: the service knows more formats.
+// A file that the browser cannot decode is sent unchanged: the service reads more formats.
 async function smaller(file) {
   let bitmap;
   try {
@@ -145,13 +146,13 @@ function cameraFailed(error) {
   $("camera").focus();
 }
 
-// --- words ----------------------------------------------------------------------
+// --- messages -------------------------------------------------------------------
 
 function say(text) {
   $("status").textContent = text;
 }
 
-// A screen reader hears of a new expression, not of every frame.
+// A screen reader announces each change of expression, not each frame.
 let said = { text: "", at: 0 };
 function sayChange(picture) {
   const text = picture.faces.map((face) => face.emotion).join(", ") || "no face";
@@ -177,13 +178,13 @@ function showModel() {
     expressions: model.emotions.join(", "),
   };
   $("facts").replaceChildren(...Object.entries(facts).flatMap(([name, value]) => {
-    // What is nested is for programs, which find it in model.
+    // Nested values are for programs, which read them from /model.
     if (!["string", "number"].includes(typeof value)) return [];
     return [el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, written(value))];
   }));
   if (text) {
     $("about").append(el("p", {}, el("a", { href: "card" }, "Full model card"),
-      ": how the model was trained, how it scores, and its limits."));
+      ": training, scores and limits of the model."));
   }
 }
 
@@ -193,7 +194,7 @@ function written(value) {
   return value.toLocaleString("en", digits);
 }
 
-// --- wires ----------------------------------------------------------------------
+// --- events ---------------------------------------------------------------------
 
 function dragging(on) {
   document.body.classList.toggle("dragging", on);
@@ -202,7 +203,7 @@ function dragging(on) {
 $("choose").addEventListener("click", () => $("file").click());
 $("file").addEventListener("change", () => {
   readFiles([...$("file").files]);
-  $("file").value = ""; // The same file again is a change again.
+  $("file").value = ""; // So that choosing the same file again is a change.
 });
 $("camera").addEventListener("click", startCamera);
 $("stop").addEventListener("click", () => {

@@ -1,19 +1,19 @@
-// The camera: frame after frame to the service, one at a time.
+// The camera: sends frames to the service, one at a time.
 
 import { predict } from "./api.js";
 
 const PAUSE = 120; // Milliseconds between an answer and the next frame.
-const WIDEST = 800; // Pixels; more costs time and finds no more faces.
+const WIDEST = 800; // Pixels; larger frames take longer, and no more faces are found.
 
 export class Camera {
   /**
-   * @param video element that shows the picture
+   * @param video element that shows the camera picture
    * @param show called with each answer and whether the picture is mirrored
-   * @param fail called with an error that ends it
+   * @param fail called with the error that stopped the camera
    */
   constructor(video, { show, fail }) {
     Object.assign(this, { video, show, fail });
-    this.square = false; // Whether only the middle is sent, as a face.
+    this.square = false; // Whether only the middle is sent, as one face.
     this.facing = "user";
     this.canvas = document.createElement("canvas");
   }
@@ -44,11 +44,11 @@ export class Camera {
       });
     } catch (error) {
       const why = {
-        NotAllowedError: "The browser refused the camera. Allow it for this page, or choose a photo.",
+        NotAllowedError: "The browser blocked the camera. Allow it for this page, or choose a photo.",
         NotFoundError: "No camera was found. Choose a photo instead.",
         NotReadableError: "Another program is using the camera.",
       };
-      throw new Error(why[error.name] ?? `The camera does not start: ${error.message}`);
+      throw new Error(why[error.name] ?? `The camera could not start: ${error.message}`);
     }
   }
 
@@ -75,7 +75,7 @@ export class Camera {
         const { square } = this;
         const blob = await this.frame();
         const picture = await predict(blob, "camera.jpg", square, { signal });
-        // What was asked before the last press of a button is not shown.
+        // An answer to a frame from before "Treat as one face" was pressed is not shown.
         if (!signal.aborted && square === this.square) this.show(picture, this.mirrored);
         await pause(PAUSE);
       } catch (error) {
@@ -97,7 +97,7 @@ export class Camera {
       this.video, (videoWidth - width) / 2, (videoHeight - height) / 2, width, height,
       0, 0, this.canvas.width, this.canvas.height);
     return new Promise((resolve, reject) => this.canvas.toBlob(
-      (blob) => blob ? resolve(blob) : reject(new Error("The camera gave no picture.")),
+      (blob) => blob ? resolve(blob) : reject(new Error("The camera returned no picture.")),
       "image/jpeg", 0.9));
   }
 }

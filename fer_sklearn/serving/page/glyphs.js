@@ -1,4 +1,4 @@
-// A drawn face for each emotion, in a square of 24: brows, eyes, mouth.
+// A line drawing of each emotion in a 24 x 24 square: brows, eyes, mouth.
 
 const EYES = "M9 10.2v1.3M15 10.2v1.3";
 const WIDE = "M9 9.800a.9.9 0 1 0 .01 0M15 9.800a.9.9 0 1 0 .01 0";

@@ -4,7 +4,7 @@ import { glyph } from "./glyphs.js";
 
 const KNOWN = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"];
 
-/** An element with attributes and children; text is never taken as HTML. */
+/** Create an element with attributes and children; text is never parsed as HTML. */
 export function el(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -13,10 +13,10 @@ export function el(name, attributes = {}, ...children) {
 }
 
 export function percent(probability) {
-  return `${Math.round(100 * probability)} %`;
+  return `${Math.round(100 * probability)}%`;
 }
 
-/** "2 faces: happy, 93 %; sad, 60 %." */
+/** "2 faces: happy, 93%; sad, 60%." */
 export function sentence(picture) {
   const faces = picture.faces;
   if (!faces.length) return "No face was found.";
@@ -25,14 +25,14 @@ export function sentence(picture) {
   return `${faces.length === 1 ? "1 face" : `${faces.length} faces`}: ${names.join("; ")}${more}.`;
 }
 
-/** The picture with its faces from left to right, as they are seen. */
+/** The picture with its faces in the order in which they are displayed, left to right. */
 export function fromLeft(picture, mirrored = false) {
   const faces = picture.faces.map(
     (face) => ({ ...face, box: face.box && seen(face.box, picture, mirrored) }));
   return { ...picture, faces: faces.sort((one, other) => one.box?.x - other.box?.x) };
 }
 
-// A detector's box may reach over the border.
+// A detector's box may extend beyond the picture.
 function seen(box, picture, mirrored) {
   const left = mirrored ? picture.width - box.x - box.width : box.x;
   const x = Math.max(0, left);
@@ -43,7 +43,7 @@ function seen(box, picture, mirrored) {
   };
 }
 
-/** `treatAsFace` is called when a person says that the whole picture is one face. */
+/** `treatAsFace` is called when the user presses "Treat as one face". */
 export function showPicture(picture, url, id, treatAsFace) {
   const boxes = el("div", { class: "boxes" });
   const cards = el("div", { class: "cards" });
@@ -80,7 +80,7 @@ function preview(picture, url) {
   const image = el("img", { src: url, alt: picture.name || "Your picture" });
   image.classList.toggle("small", Math.max(picture.width, picture.height) < 240);
   image.addEventListener("error", () =>
-    image.replaceWith(el("p", { class: "no-preview" }, "This browser cannot show this format.")));
+    image.replaceWith(el("p", { class: "no-preview" }, "This browser cannot display this format.")));
   return image;
 }
 
@@ -93,8 +93,8 @@ function caption(picture, title) {
   return text;
 }
 
-// Of many faces, no chip is wider than its box, so that no two overlap: style.css leaves
-// the words out where they do not fit, and the number remains.
+// With several faces, no chip is wider than its box, so that chips never overlap. Where
+// the words do not fit, style.css hides them, and the number remains.
 function box(face, picture, index, many, id) {
   const { x, y, width, height } = face.box;
   const words = `${face.emotion} ${percent(face.confidence)}`;
@@ -110,7 +110,7 @@ function box(face, picture, index, many, id) {
     left: share(x, picture.width), top: share(y, picture.height),
     width: share(width, picture.width), height: share(height, picture.height),
   });
-  chip.style.setProperty("--room", share(y, height)); // above, in heights of the box
+  chip.style.setProperty("--room", share(y, height)); // space above, in heights of the box
   button.addEventListener("click", () => {
     const target = document.getElementById(`${id}-face-${index}`);
     target?.scrollIntoView({ block: "nearest" });
@@ -140,7 +140,7 @@ function card(face, index, many, id) {
   return element;
 }
 
-// Cards are kept from frame to frame of the camera, so that the bars move.
+// The cards of the camera are reused for each frame, so that the bars move smoothly.
 function fill(element, face) {
   element.dataset.emotion = colour(face.emotion);
   element.querySelector(".face").replaceChildren(glyph(face.emotion));
