@@ -149,7 +149,7 @@ class HostCheck:
     addresses it answers to every name, unless it was told some.
 
     Starlette's TrustedHostMiddleware does this for a fixed list, with an answer that
-    is not JSON and names no cure, and before Starlette 1.0 it does not know [::1].
+    is not JSON and names no cure; older releases do not know [::1].
     """
 
     def __init__(self, app, names):
