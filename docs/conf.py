@@ -7,7 +7,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 
 import fer_sklearn
-from fer_sklearn.cli._parser import build_parser
+from fer_sklearn.cli.parser import build_parser
 
 project = "fer-sklearn"
 author = "the fer_sklearn developers"

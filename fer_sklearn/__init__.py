@@ -24,6 +24,7 @@ _EXPORTS = {
     "FERClassifier": "_classifier",
     "make_fer_pipeline": "_pipeline",
     "make_baseline_pipeline": "_pipeline",
+    "predict_file": "_predict_file",
     "load_model": "_models",
     "load_pretrained": "_models",
     "load_onnx": "_onnx",

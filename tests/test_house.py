@@ -37,6 +37,7 @@ ORDER = [
     "_onnx",
     "_models",
     "photos",
+    "_predict_file",
     "distributed",
     "serving",
     "cli",

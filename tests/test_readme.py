@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_sklearn.cli._parser import build_parser
+from fer_sklearn.cli.parser import build_parser
 from fer_sklearn.datasets import make_faces
 
 ROOT = Path(__file__).parents[1]

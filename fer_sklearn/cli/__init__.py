@@ -1,33 +1,34 @@
-"""The command line: ``fer-sklearn train``, ``evaluate``, ``predict``, ``inspect``.
+"""The command line: ``fer-sklearn train``, ``evaluate``, ``predict`` and others.
 
-This package is the only one that prints and parses arguments. Results go to
-standard output, progress and trouble to standard error.
+Each command is a module with a function `run`. Results go to standard output, progress
+and errors to standard error.
 """
 
 import os
 import sys
 import warnings
 
+from .._utils import torch_needed
+from .parser import build_parser, command_module, in_shell
+
 __all__ = ["main"]
 
 
 def main(argv=None):
-    """Run ``fer-sklearn`` and give its exit status.
+    """Run ``fer-sklearn`` and return its exit status.
 
     Parameters
     ----------
     argv : list of str, default=None
-        Arguments without the program's name; None takes those of the process.
+        Arguments without the program's name; None means those of the process.
 
     Returns
     -------
     status : int
-        0 done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C, 141 when
-        the reader of standard output went away.
+        0 success, 1 error, 2 wrong usage, 130 stopped by Ctrl-C, 141 if the reader
+        of standard output has closed it.
     """
-    from ._parser import build_parser
-
-    # Before torch is loaded: that is when OpenMP reads it.
+    # Before torch is loaded, which is when OpenMP reads it.
     _let_waiting_threads_sleep()
     parser = build_parser()
     arguments = sys.argv[1:] if argv is None else argv
@@ -36,7 +37,7 @@ def main(argv=None):
         return 0
     try:
         args = parser.parse_args(arguments)
-    except SystemExit as stop:  # argparse has printed help or what is wrong
+    except SystemExit as stop:  # argparse has printed the help or the error
         return stop.code
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
@@ -44,35 +45,24 @@ def main(argv=None):
 
 
 def _let_waiting_threads_sleep():
-    """Have OpenMP's threads wait for a fraction of a millisecond, then sleep.
+    """Let the threads of OpenMP wait for a fraction of a millisecond, then sleep.
 
-    By default they keep their cores busy for several milliseconds at every layer, which
-    makes a training several times as slow on a machine with other work. A setting of
-    the user is kept; GNU's OpenMP prefers its own variable to the standard one.
+    By default they keep their cores busy for several milliseconds after every layer,
+    which makes training several times as slow on a machine with other work. A setting
+    of the user is kept. GNU's OpenMP prefers its own variable to the standard one.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-def use_threads(number):
-    """Let torch use `number` CPU threads; None leaves its own choice."""
-    if number is not None:
-        import torch
-
-        torch.set_num_threads(number)
-
-
 def _run(args):
-    from .._utils import torch_needed
-    from ._parser import command_module
-
     try:
         with torch_needed():
             status = command_module(args.command).run(args)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        # Python flushes stdout once more at exit, and would fail there again.
+        # Python flushes stdout again at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt as stop:
@@ -88,8 +78,8 @@ def _run(args):
 
 
 def _describe(error):
-    """One line about `error`; a fault of ours is called by its type."""
-    text = " ".join(str(error).split())
+    """Describe an error in one line; an unexpected one begins with its type."""
+    text = in_shell(" ".join(str(error).split()))
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename else ""
         return f"{name}{error.strerror}"
@@ -99,4 +89,4 @@ def _describe(error):
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    print(f"fer-sklearn: warning: {message}", file=sys.stderr)
+    print(f"fer-sklearn: warning: {in_shell(str(message))}", file=sys.stderr)

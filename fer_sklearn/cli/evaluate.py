@@ -3,17 +3,24 @@
 import json
 import sys
 
+import numpy as np
+from sklearn.metrics import (
+    confusion_matrix,
+    log_loss,
+    precision_recall_fscore_support,
+)
+
 from .._models import image_shape, load_model
 from ..datasets import class_names
 from ..exceptions import FERError
+from ..metrics import accuracy_interval, expected_calibration_error
 from ..model_selection import unseen_rows
-from . import use_threads
-from ._labelled import read_faces
-from ._report import format_report, score
+from .labelled_faces import read_faces
+from .run_folder import use_threads
 
 
 def run(args):
-    """Score a model and print what it is worth.
+    """Score a model and print the result.
 
     Parameters
     ----------
@@ -41,7 +48,7 @@ def run(args):
 
 
 def choose_rows(faces, usage, name):
-    """Choose the rows to score and how to call them; see ``--usage``."""
+    """Choose the rows to score, and how to call them in the title; see ``--usage``."""
     if usage is None:
         usage = next(
             (use for use in ("PublicTest", "PrivateTest") if use in faces.uses()), "all"
@@ -57,10 +64,10 @@ def choose_rows(faces, usage, name):
 def measure(pipe, faces, y_prob):
     """Measure the probabilities `y_prob` that `pipe` gave for `faces`."""
     names = class_names(pipe)
-    strangers = sorted(set(faces.names.tolist()) - set(names))
-    if strangers:
+    unknown = sorted(set(faces.names.tolist()) - set(names))
+    if unknown:
         raise FERError(
-            f"The model does not know {', '.join(strangers)}; it knows "
+            f"The model does not know {', '.join(unknown)}; it knows "
             f"{', '.join(names)}. Leave those faces out, or train on them. In Python a "
             "model learns the names of its labels by fit(..., class_names=EMOTIONS)."
         )
@@ -74,8 +81,8 @@ def _unseen(faces, path, shape):
     unseen = unseen_rows(faces.images, train.images)
     if not unseen.any():
         raise FERError(
-            f"Every one of the {len(faces)} faces stands in {path}: nothing is left to "
-            "score. Is it the file that the model was trained on?"
+            f"All {len(faces)} faces are in {path}, so nothing is left to score. Is it "
+            "the file that the model was trained on?"
         )
     return unseen
 
@@ -89,3 +96,89 @@ def _print(args, reports):
         result["unseen"] = reports[1][1]
     json.dump(result, sys.stdout, indent=2, allow_nan=False)
     print()
+
+
+# -- measures, which train prints as well --------------------------------------------
+
+
+def score(y_true, y_prob, names):
+    """Compare predictions with the true emotions.
+
+    Parameters
+    ----------
+    y_true : sequence of str of shape (n_faces,)
+        True emotions, by name.
+    y_prob : ndarray of shape (n_faces, n_classes)
+        Probabilities.
+    names : list of str of length n_classes
+        The emotion of each column.
+
+    Returns
+    -------
+    metrics : dict
+        The content of `metrics.json`. None stands for a measure that is not defined,
+        such as the recall of an emotion that no face shows.
+    """
+    y_true, columns = np.asarray(y_true), np.asarray(names)
+    y_prob = np.asarray(y_prob, dtype=np.float64)
+    y_prob /= y_prob.sum(axis=1, keepdims=True)  # float32 rows sum to 1 roughly
+    order = np.argsort(columns)  # scikit-learn wants the labels sorted
+    y_pred = columns[y_prob.argmax(axis=1)]
+    accuracy = float((y_pred == y_true).mean())
+    each = precision_recall_fscore_support(
+        y_true, y_pred, labels=columns, zero_division=np.nan
+    )
+    table = {
+        name: {
+            "precision": _or_none(precision),
+            "recall": _or_none(recall),
+            # F1 is 0 for an emotion that is in the data and never predicted.
+            "f1": _or_none(f1) if faces else None,
+            "faces": int(faces),
+        }
+        for name, precision, recall, f1, faces in zip(names, *each, strict=True)
+    }
+    f1 = [row["f1"] or 0.0 for row in table.values() if row["faces"]]
+    return {
+        "faces": len(y_true),
+        "accuracy": accuracy,
+        "standard_error": float(np.sqrt(accuracy * (1 - accuracy) / len(y_true))),
+        "interval_95": [float(x) for x in accuracy_interval(y_true, y_pred)],
+        "macro_f1": float(np.mean(f1)),
+        "calibration_error": expected_calibration_error(y_true, y_prob, labels=columns),
+        "log_loss": float(log_loss(y_true, y_prob[:, order], labels=columns[order])),
+        "emotions": table,
+        "confusion_matrix": confusion_matrix(y_true, y_pred, labels=columns).tolist(),
+    }
+
+
+def _or_none(value):
+    return None if np.isnan(value) else float(value)
+
+
+def format_report(metrics, title):
+    """Format the result of `score` as a table."""
+    width = max(len("emotion"), *map(len, metrics["emotions"]))
+    low, high = metrics["interval_95"]
+    lines = [
+        title,
+        "",
+        f"{'emotion':<{width}}  precision  recall     f1  faces",
+        *(_format_row(name, row, width) for name, row in metrics["emotions"].items()),
+        "",
+        f"accuracy           {metrics['accuracy']:.3f}  "
+        f"(standard error {metrics['standard_error']:.3f}, "
+        f"95 % interval {low:.3f} to {high:.3f})",
+        f"macro F1           {metrics['macro_f1']:.3f}",
+        f"calibration error  {metrics['calibration_error']:.3f}",
+    ]
+    return "\n".join(lines)
+
+
+def _format_row(name, row, width):
+    cells = [
+        "-" if row[key] is None else f"{row[key]:.3f}"
+        for key in ("precision", "recall", "f1")
+    ]
+    precision, recall, f1 = cells
+    return f"{name:<{width}}  {precision:>9}  {recall:>6}  {f1:>5}  {row['faces']:>5}"

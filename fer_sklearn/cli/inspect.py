@@ -8,7 +8,7 @@ from .._model_format import find_model, read_model_metadata
 
 
 def run(args):
-    """Print what a model file says of itself.
+    """Print the metadata of a model file.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def run(args):
 
 
 def describe(path, metadata):
-    """Write the metadata as lines that people read."""
+    """Format the metadata for reading."""
     network, (height, width) = metadata["network"], metadata["image_shape"]
     own = " (not of this package)" if network["custom"] else ""
     lines = {
@@ -68,7 +68,7 @@ def _describe_classes(metadata):
 
 
 def last_validation_accuracy(metadata):
-    """Give the validation accuracy of the last epoch; None where there is none."""
+    """Return the validation accuracy of the last epoch, or None."""
     history = metadata["training"]["history"]
     return history[-1].get("valid_accuracy") if history else None
 
@@ -88,7 +88,7 @@ def _describe_step(step):
 
 
 def _unpack(value):
-    """Show a tuple as one; JSON has none, and the file says {"tuple": [...]}."""
+    """Turn {"tuple": [16, 16]}, as model files write tuples, into (16, 16)."""
     if isinstance(value, dict) and isinstance(value.get("tuple"), list):
         return tuple(map(_unpack, value["tuple"]))
     return value

@@ -8,9 +8,8 @@ from pathlib import Path
 from .._model_format import find_model, read_model_metadata, weights_folder
 from .._models import load_model
 from ..exceptions import MissingExtraError
-from . import use_threads
-from ._kinds import DEFAULT_MODEL
 from .inspect import last_validation_accuracy
+from .run_folder import DEFAULT_MODEL, use_threads
 
 TOKEN = "FER_SKLEARN_TOKEN"
 
@@ -29,7 +28,7 @@ def run(args):
     status : int
         0.
     """
-    # First of all, since it needs the extra.
+    # First, because this fails if the extra is not installed.
     from ..serving import Limits, bind, create_app, run
 
     token = args.token if args.token is not None else os.environ.get(TOKEN)
@@ -58,7 +57,7 @@ def run(args):
 
 
 def describe(name):
-    """Give what people ask of a model, for ``GET /model`` and the page.
+    """Describe a model for ``GET /model`` and the page.
 
     Parameters
     ----------
@@ -88,10 +87,10 @@ def describe(name):
 
 
 def _scores(text):
-    """Read the scores in a model card, which is the only place that has them.
+    """Read the scores from a model card.
 
-    They stand in its first table, as ``| accuracy | 0.713 | 0.696 |``, under a line
-    that begins with what they were measured on, as ``On PublicTest, 3,589 faces.``
+    They are in its first table, in rows such as ``| accuracy | 0.713 | 0.696 |``, below
+    a line such as ``On PublicTest, 3,589 faces.`` that says what was measured.
     """
     row = r"^\| (accuracy|95 % interval|macro F1) \| ([^|]+) \|"
     scores = dict(re.findall(row, text, re.MULTILINE))
@@ -108,6 +107,6 @@ def _greet(host, port, token, quiet):
     if token is None and not is_loopback(host):
         print(
             f"fer-sklearn: warning: everybody who reaches {host} can use the service; "
-            f"set {TOKEN} to ask for a token.",
+            f"set {TOKEN} to require a token.",
             file=sys.stderr,
         )

@@ -67,7 +67,7 @@ def test_tables_for_people(run, faces_csv, capsys):
 def test_rows_unseen_in_training_are_scored_by_themselves(
     run, faces, faces_csv, accuracy, capsys, tmp_path
 ):
-    # 20 of the test faces stand in the training file as well.
+    # 20 of the test faces are also in the training file.
     seen = pd.concat([faces.data[:30], faces.data[140:160]])
     table = pd.DataFrame({"emotion": 0, "pixels": seen})
     table.to_csv(tmp_path / "train.csv", index=False)
@@ -186,8 +186,8 @@ def _break_off(path):
     [
         (lambda path: None, "does not exist; give a model file"),
         (lambda path: path.write_text("no model"), "not a model file of fer_sklearn"),
-        (lambda path: path.mkdir(), "is no run folder: it has no model.fer"),
-        (_break_off, "has no model.fer. If its training was broken off"),
+        (lambda path: path.mkdir(), "is not a run folder: it has no model.fer"),
+        (_break_off, "has no model.fer. If its training was interrupted"),
     ],
 )
 def test_what_is_no_model_is_named(make, message, faces_csv, capsys, tmp_path):
@@ -197,12 +197,12 @@ def test_what_is_no_model_is_named(make, message, faces_csv, capsys, tmp_path):
 
 def test_a_folder_of_runs_names_the_newest(run, faces_csv, capsys):
     message = _fails(capsys, run.parent, faces_csv)
-    assert f"is no run folder: it has no model.fer. Do you mean {run}?" in message
+    assert f"is not a run folder: it has no model.fer. Do you mean {run}?" in message
 
 
 def test_faces_before_the_model(run, faces_csv, capsys):
     message = _fails(capsys, faces_csv, run)
-    assert f"{faces_csv} is no model; as MODEL give a model file" in message
+    assert f"{faces_csv} is not a model. As MODEL, give a model file" in message
 
 
 def test_a_model_instead_of_faces(run, capsys):
@@ -222,6 +222,6 @@ def test_faces_of_another_size_than_the_model_takes(run, capsys, tmp_path):
     table = pd.DataFrame({"emotion": faces.target, "pixels": faces.data})
     table.to_csv(tmp_path / "faces.csv", index=False)
     message = _fails(capsys, run, tmp_path / "faces.csv")
-    assert "faces.csv: Row 0 (counted from 0) has 400 grey levels" in message
+    assert "faces.csv (counted from 0) has 400 grey levels" in message
     assert 'fer-sklearn train --set "pixels__image_shape=(height, width)"' in message
     assert "set image_shape=" not in message

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fer_sklearn.cli import _parser, main
+from fer_sklearn import cli
+from fer_sklearn.cli import main
 from fer_sklearn.exceptions import FERError
 
 
@@ -18,7 +19,7 @@ def command(monkeypatch):
 
     def use(function):
         module = SimpleNamespace(run=function)
-        monkeypatch.setattr(_parser, "command_module", lambda name: module)
+        monkeypatch.setattr(cli, "command_module", lambda name: module)
 
     return use
 
@@ -71,12 +72,28 @@ def test_warnings_are_lines_without_source_code(command, capsys):
     assert capsys.readouterr().err == expected
 
 
+def test_messages_name_options_instead_of_parameters(command, capsys):
+    def run(args):
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("max_time ended the training early.", stacklevel=1)
+        raise FERError("Row 3 is bad. Or set image_shape=(height, width).")
+
+    command(run)
+    assert main(["inspect", "x"]) == 1
+    assert capsys.readouterr().err == (
+        "fer-sklearn: warning: --max-time ended the training early.\n"
+        "fer-sklearn: error: Row 3 is bad. Or train a model on them: fer-sklearn train "
+        '--set "pixels__image_shape=(height, width)".\n'
+    )
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
 def test_a_closed_pipe_is_no_error():
     code = (
-        "import sys, types, fer_sklearn.cli._parser as parser;"
+        "import sys, types, fer_sklearn.cli as cli;"
         "run = lambda args: [print('line') for _ in range(10**6)];"
-        "parser.command_module = lambda name: types.SimpleNamespace(run=run);"
+        "cli.command_module = lambda name: types.SimpleNamespace(run=run);"
         "from fer_sklearn.cli import main; sys.exit(main(['inspect', 'x']))"
     )
     process = subprocess.Popen(

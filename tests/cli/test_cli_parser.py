@@ -5,7 +5,7 @@ import pytest
 
 import fer_sklearn
 from fer_sklearn.cli import main
-from fer_sklearn.cli._parser import build_parser, duration
+from fer_sklearn.cli.parser import build_parser, duration
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,11 @@ def test_durations_are_read_as_people_write_them(text, seconds):
         ("--max-time=soon", "'soon' is not a time; write it as 45s, 90m, 2h or 1h30m"),
         ("--max-time=2h!", "'2h!' is not a time"),
         ("--max-time=0s", "'0s' is not a time"),
-        ("--epochs=0", "'0' is not a whole number from 1"),
-        ("--epochs=2.5", "'2.5' is not a whole number from 1"),
+        ("--epochs=0", "'0' is not a whole number of at least 1"),
+        ("--epochs=2.5", "'2.5' is not a whole number of at least 1"),
         ("--lr=nan", "'nan' is not a number above 0"),
         ("--lr=0", "'0' is not a number above 0"),
-        ("--seed=-1", "'-1' is not in 0 to 4294967295"),
+        ("--seed=-1", "'-1' is not a whole number from 0 to 4294967295"),
         ("--set=lr=1", "'lr=1' is not STEP__PARAMETER=VALUE"),
         ("--set=cnn__lr", "'cnn__lr' is not STEP__PARAMETER=VALUE"),
         ("--precision=float8", "choose from"),

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fer_sklearn.cli._progress import BestOnInterrupt, Progress
+from fer_sklearn.cli.train import BestOnInterrupt, Progress
 
 ROW = {
     "epoch": 1,

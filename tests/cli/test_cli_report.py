@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from fer_sklearn.cli._report import format_report, score
+from fer_sklearn.cli.evaluate import format_report, score
 
 NAMES = ["happy", "angry", "sad"]  # not in alphabetical order
 

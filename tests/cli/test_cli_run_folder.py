@@ -4,7 +4,7 @@ import re
 import pandas as pd
 import pytest
 
-from fer_sklearn.cli._run_folder import RunFolder
+from fer_sklearn.cli.run_folder import RunFolder
 from fer_sklearn.exceptions import FERError
 
 CONFIG = {"data": None, "options": {}}
@@ -31,14 +31,14 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path):
 
 
 def test_open_refuses_what_is_no_run(tmp_path):
-    with pytest.raises(FERError, match=r"is no run folder: it has no config\.json"):
+    with pytest.raises(FERError, match=r"is not a run folder: it has no config\.json"):
         RunFolder.open(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '"data"', '{"options": {}}'])
 def test_open_refuses_a_broken_configuration(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(FERError, match="is not a configuration of ours"):
+    with pytest.raises(FERError, match="is not the configuration of a run"):
         RunFolder.open(tmp_path)
 
 

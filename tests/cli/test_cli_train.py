@@ -13,11 +13,11 @@ from sklearn.base import clone
 
 from fer_sklearn import EMOTIONS, load_model, make_baseline_pipeline, make_fer_pipeline
 from fer_sklearn.cli import main
-from fer_sklearn.cli._parser import build_parser
-from fer_sklearn.cli._progress import Progress
-from fer_sklearn.cli._teachers import find_soft_targets
+from fer_sklearn.cli.parser import build_parser
 from fer_sklearn.cli.train import (
+    Progress,
     build_pipeline,
+    find_soft_targets,
     make_config,
     read_data,
     resolve_parameters,
@@ -119,7 +119,7 @@ def test_impossible_settings_end_before_any_training(args, message, train, capsy
     [
         (["--network", "mini"], "--network mini is unknown; choose one of nano"),
         (["--device", "gpu"], "device 'gpu' cannot be used here"),
-        (["--set", "pixels__image_shape=48"], "image_shape must be a pair"),
+        (["--set", "pixels__image_shape=48"], "--set pixels__image_shape must be"),
     ],
 )
 def test_impossible_settings_end_before_the_data_is_read(args, message, capsys):
@@ -127,7 +127,7 @@ def test_impossible_settings_end_before_the_data_is_read(args, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_the_run_folder_is_no_file(faces_csv, train, capsys):
+def test_the_run_folder_is_not_a_file(faces_csv, train, capsys):
     assert train(faces_csv, "--out", "something") == 1
     assert "something is a file; --out names a new folder" in capsys.readouterr().err
 
@@ -220,7 +220,7 @@ def test_folders_of_images_are_read_like_the_csv(faces, images, tmp_path):
     assert (valid.target == faces.target[order]).all()
 
 
-def test_drawn_faces_without_data():
+def test_synthetic_faces_without_data():
     train, valid = _read(None)
     assert train.images.shape[1:] == (16, 16)
     assert (len(train), len(valid)) == (1260, 140)
@@ -320,7 +320,7 @@ def test_results_on_stdout_and_progress_on_stderr(train, faces_csv, tmp_path, ca
     assert out.splitlines()[-1].split() == ["model", str(tmp_path / "run/model.fer")]
     first, *epochs = err.splitlines()
     if not HAS_PLOTS:
-        assert epochs.pop().startswith("no pictures: ")
+        assert epochs.pop().startswith("no plots: ")
     expected = f"140 faces to train on, 70 to validate, in {tmp_path / 'run'}"
     assert first == expected
     assert [line[:11] for line in epochs] == ["epoch 1/2  ", "epoch 2/2  "]
@@ -329,7 +329,7 @@ def test_results_on_stdout_and_progress_on_stderr(train, faces_csv, tmp_path, ca
 def test_quiet_and_without_matplotlib(train, faces_csv, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert train(faces_csv, "--out", tmp_path / "run") == 0
-    assert "no pictures: " in capsys.readouterr().err
+    assert "no plots: " in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path / "run")) == [
         x for x in FILES if x[-4:] != ".png"
     ]
@@ -429,7 +429,7 @@ def test_votes_need_the_usage_column(train, faces_csv, tmp_path, capsys):
     assert "needs fer2013.csv with its Usage column" in capsys.readouterr().err
 
 
-# -- broken off and taken up again ---------------------------------------------------
+# -- interrupted and resumed ---------------------------------------------------------
 
 
 def _stop_after(monkeypatch, epoch, error):
@@ -489,10 +489,10 @@ def test_ctrl_c_saves_the_best_model_and_says_so(
     stdout, stderr = capsys.readouterr()
     lines = stderr.splitlines()
     if not HAS_PLOTS:
-        assert lines.pop(-2).startswith("no pictures: ")
+        assert lines.pop(-2).startswith("no plots: ")
     assert lines[-2:] == [
-        "stopped by Ctrl-C: saving the best model so far (once more ends at once)",
-        f"to go on: fer-sklearn train --resume {out}",
+        "stopped by Ctrl-C: saving the best model so far (again to stop at once)",
+        f"to resume: fer-sklearn train --resume {out}",
     ]
     assert "70 validation faces" in stdout
     best = pd.read_csv(out / "history.csv").valid_accuracy.max()
@@ -509,7 +509,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_nothing(
 
     monkeypatch.setattr(Progress, "on_batch_end", on_batch_end)
     assert train(faces_csv, "--out", tmp_path / "run") == 130
-    assert "no epoch had ended, so nothing is saved" in capsys.readouterr().err
+    assert "no epoch was complete, so nothing is saved" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -572,4 +572,4 @@ def test_a_finished_run_is_not_resumed(run, capsys):
 
 def test_resume_wants_a_run_folder(tmp_path, capsys):
     assert main(["train", "--resume", str(tmp_path / "nowhere")]) == 1
-    assert "is no run folder" in capsys.readouterr().err
+    assert "is not a run folder" in capsys.readouterr().err

@@ -1,8 +1,8 @@
-"""A network whose fits can be counted, and broken off."""
+"""A network whose fits can be counted and interrupted."""
 
 import time
 
-from distributed_helpers import note
+from brightness_model import note
 from tiny_network import TinyNet
 
 

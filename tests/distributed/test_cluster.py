@@ -10,12 +10,14 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from distributed_helpers import NotedFaces, noted, wait_for
+from brightness_model import noted
+from distributed_helpers import NotedFaces, wait_for
 from noted_network import NotedNet
 from sklearn.model_selection import GridSearchCV
 
+from fer_sklearn import distributed as module
 from fer_sklearn import make_fer_pipeline
-from fer_sklearn.distributed import _cluster, dask_cluster
+from fer_sklearn.distributed import dask_cluster
 from fer_sklearn.exceptions import FERError
 
 
@@ -149,7 +151,7 @@ def test_no_workers():
 
 
 def test_lost_data_is_explained(address):
-    with pytest.raises(FERError, match="all workers that had it died"):
+    with pytest.raises(FERError, match="All workers that had a piece of the data died"):
         with dask_cluster(address, timeout=60) as client:
             future = client.submit(time.sleep, 0.5, pure=False)
             future.cancel()
@@ -167,16 +169,16 @@ class FakeClient:
 
 
 def test_workers_with_other_versions_are_named():
-    versions = _cluster._installed()
+    versions = module._installed()
     client = FakeClient(a=versions, b={**versions, "torch": "1.0"})
     with pytest.warns(UserWarning, match=r"worker b has torch 1.0, this process has"):
-        _cluster._check_workers(client)
+        module._check_workers(client)
 
 
 def test_workers_without_the_package_are_named():
     client = FakeClient(a=ModuleNotFoundError("No module named 'fer_sklearn'"))
     with pytest.raises(FERError, match=r"worker a cannot use .*pip install fer-sklear"):
-        _cluster._check_workers(client)
+        module._check_workers(client)
 
 
 # Last, because it costs the others a worker that has torch.
@@ -200,7 +202,7 @@ def test_search_survives_a_killed_worker(address, faces, tmp_path, one_thread):
     # The last fit, on all faces, is this process's own.
     assert pids.pop(os.getpid()) == 1
     assert killed[0] in pids and len(pids) >= 2
-    assert pids.total() > 2 * 3, "a fit that was broken off was done again"
+    assert pids.total() > 2 * 3, "the fit that was interrupted was repeated"
     for key, value in scores(local).items():
         np.testing.assert_array_equal(scores(search)[key], value, err_msg=key)
     np.testing.assert_array_equal(

@@ -1,29 +1,55 @@
-"""The folder of one training run: settings, model, history, metrics and pictures."""
+"""Run folders, and what the arguments of a command name."""
 
 import json
 from datetime import datetime
 from pathlib import Path
 
-from .._model_format import CONFIG, MODEL
+from .._model_format import CONFIG, MODEL, pretrained_names
 from .._utils import write_atomically
 from ..exceptions import FERError
 
+DEFAULT_MODEL = "compact"
+
 CHECKPOINT = "checkpoint"
+
+# What other files are, by their suffix.
+TABLES = set(".csv .gz .bz2 .xz .zip .tar .tgz .parquet .pq".split())
+IMAGES = set(".bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split())
+VIDEOS = set(".avi .m4v .mkv .mov .mp4 .mpeg .mpg .webm".split())
+MODELS = {".fer", ".onnx"}
+
+
+def is_model(text):
+    """Whether `text` names a model (file, run folder or pretrained), not faces."""
+    path = Path(text)
+    if path.is_dir() and str(text) not in pretrained_names():
+        return (path / MODEL).is_file() or (path / CONFIG).is_file()
+    return str(text) in pretrained_names() or path.suffix in MODELS
+
+
+def use_threads(number):
+    """Let torch use `number` CPU threads; None leaves the choice to torch."""
+    if number is not None:
+        import torch
+
+        torch.set_num_threads(number)
 
 
 class RunFolder:
-    """A run folder and the files in it, each written whole or not at all.
+    """The folder of one training run; its files are written whole or not at all.
 
     Parameters
     ----------
     path : path-like
-        An existing folder; `create` and `open` give one.
+        An existing folder. Use `create` or `open` instead.
+    config : dict
+        Settings of the run.
 
     Attributes
     ----------
     path : Path
     config : dict
-        The settings of the run, as `config.json` holds them.
+        Settings of the run, the content of `config.json`.
     """
 
     def __init__(self, path, config):
@@ -32,7 +58,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path, config):
-        """Make the folder, named by date and time when `path` is None."""
+        """Create the folder; if `path` is None, its name is the date and time."""
         run = cls(_new_folder(path), config)
         run.write_json(CONFIG, config)
         return run
@@ -44,14 +70,16 @@ class RunFolder:
         file = path / CONFIG
         if not file.is_file():
             raise FERError(
-                f"{path} is no run folder: it has no {CONFIG}. Name the folder that "
+                f"{path} is not a run folder: it has no {CONFIG}. Name a folder that "
                 "`fer-sklearn train` made."
             )
         try:
             config = json.loads(file.read_text("utf-8"))
             config["options"], config["data"]
         except (ValueError, KeyError, TypeError) as error:
-            raise FERError(f"{file} is not a configuration of ours: {error}") from error
+            raise FERError(
+                f"{file} is not the configuration of a run ({error}). Start a new run."
+            ) from error
         return cls(path, config)
 
     @property
@@ -61,12 +89,12 @@ class RunFolder:
 
     @property
     def checkpoint(self):
-        """Path of the checkpoint that `--resume` goes on from."""
+        """Path of the checkpoint from which `--resume` continues."""
         return self.path / CHECKPOINT
 
     @property
     def finished(self):
-        """Whether training came to its own end; nothing is left to resume then."""
+        """Whether the training is complete, so that there is nothing to resume."""
         return self.model.exists() and not self.checkpoint.exists()
 
     def write_json(self, name, content):
@@ -79,7 +107,7 @@ class RunFolder:
         text = frame.to_csv(index=False)
         write_atomically(self.path / name, lambda file: file.write(text.encode()))
 
-    def write_picture(self, name, figure):
+    def write_plot(self, name, figure):
         """Write a matplotlib figure as png."""
 
         def write(file):
@@ -88,7 +116,7 @@ class RunFolder:
         write_atomically(self.path / name, write)
 
     def discard(self):
-        """Remove the folder if nothing but the settings is in it."""
+        """Remove the folder if it holds only the settings."""
         if [file.name for file in self.path.iterdir()] == [CONFIG]:
             (self.path / CONFIG).unlink()
             self.path.rmdir()
@@ -103,7 +131,7 @@ def _new_folder(path):
     path.mkdir(parents=True, exist_ok=True)
     if any(path.iterdir()):
         raise FERError(
-            f"{path} is not empty. Choose another --out, or go on with that run: "
+            f"{path} is not empty. Choose another --out, or resume that run: "
             f"fer-sklearn train --resume {path}"
         )
     return path
@@ -119,4 +147,4 @@ def _dated_folder(parent):
             return path
         except FileExistsError:
             continue
-    raise FERError(f"{parent / name} and 998 more are taken; name the run with --out.")
+    raise FERError(f"{parent / name} and 998 more exist; name the run with --out.")

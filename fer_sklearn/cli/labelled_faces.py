@@ -1,4 +1,4 @@
-"""Labelled faces from whatever people hand to ``train`` and ``evaluate``."""
+"""Labelled faces from the DATA that `train` and `evaluate` are given."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +7,10 @@ import numpy as np
 
 from .. import datasets
 from .._pixels import PixelStringTransformer
-from ..datasets._image_files import USAGES
-from ..exceptions import DataFileError
-from ._kinds import IMAGES, VIDEOS, is_model
-from ._pixels import parse_pixels
+from .._predict_file import Part
+from ..datasets._image_folder import USAGES
+from ..exceptions import DataFileError, PixelStringError
+from .run_folder import IMAGES, VIDEOS, is_model
 
 
 @dataclass
@@ -21,11 +21,11 @@ class LabelledFaces:
     ----------
     images : ndarray of shape (n_faces, height, width), dtype uint8
     target : ndarray of shape (n_faces,)
-        Labels: places in `target_names`.
+        Labels: indices into `target_names`.
     target_names : list of str
-        What the labels are called.
+        Names of the labels.
     usage : ndarray of shape (n_faces,), dtype str, or None
-        Training, PublicTest or PrivateTest, where the file says it.
+        Training, PublicTest or PrivateTest, if the data says so.
     """
 
     images: np.ndarray
@@ -48,19 +48,20 @@ class LabelledFaces:
         return np.asarray(self.target_names)[self.target]
 
     def uses(self):
-        """Collect the words of the Usage column; none without one."""
+        """Return the set of values in the Usage column; empty without the column."""
         return set() if self.usage is None else set(self.usage.tolist())
 
 
 def read_faces(path, image_shape="auto"):
-    """Read a csv or a folder of images with all their checks.
+    """Read and check a csv, or a folder of images.
 
     Parameters
     ----------
     path : path-like
-        Whatever `load_fer2013` or `load_image_folder` reads.
+        Anything that `load_fer2013` or `load_image_folder` reads.
     image_shape : "auto" or tuple of int
-        Height and width of the faces; "auto" scales the images of a folder to 48x48.
+        Height and width of the faces. "auto" takes the size of the faces of a csv, and
+        scales the images of a folder to 48x48.
     """
     _check_kind(path)
     if Path(path).is_dir():
@@ -71,20 +72,28 @@ def read_faces(path, image_shape="auto"):
             f"{path} has no emotion column, so there is nothing to learn from or to "
             "compare with. Use: fer-sklearn predict"
         )
-    images = parse_pixels(path, bunch.data, image_shape)
+    images = read_pixels(Part(path, bunch.data, start=0), image_shape)
     return _label(images, bunch, bunch.usage)
 
 
 def _check_kind(path):
-    """Refuse what is something else by its ending, and say where it belongs."""
-    wanted = "a csv of faces, or a folder of images with one folder an emotion"
-    if is_model(str(path)):
+    """Raise an error for files of other kinds that says which command takes them."""
+    wanted = "a csv of faces, or a folder of images with one folder per emotion"
+    if is_model(path):
         raise DataFileError(f"{path} is a model; give {wanted}.")
     if Path(path).is_file() and Path(path).suffix.lower() in IMAGES | VIDEOS:
         raise DataFileError(
             f"{path} is one picture or video, without labels; give {wanted}. To name "
             f"its emotion: fer-sklearn predict {path}"
         )
+
+
+def read_pixels(part, image_shape):
+    """Read the pixel strings of a `Part`; errors name the row of the file."""
+    try:
+        return PixelStringTransformer(image_shape=image_shape).fit_transform(part.X)
+    except PixelStringError as error:
+        raise part.locate(error) from error
 
 
 def _read_folder(path, image_shape):
@@ -101,9 +110,9 @@ def _read_folder(path, image_shape):
     return _label(bunch.data, bunch, usage)
 
 
-def draw_faces(n_faces, image_shape, seed):
-    """Drawn faces, all emotions alike."""
-    bunch = datasets.make_faces(n_faces, image_shape=image_shape, random_state=seed)
+def synthetic_faces(n_faces, image_shape, seed):
+    """Make synthetic faces, the same number for each emotion."""
+    bunch = datasets.make_faces(n_faces, image_size=image_shape[0], random_state=seed)
     images = PixelStringTransformer(image_shape=image_shape).fit_transform(bunch.data)
     return _label(images, bunch, None)
 

@@ -1,4 +1,4 @@
-"""dask_cluster: what joblib runs, run on a Dask cluster."""
+"""Searches and predictions on the machines of a Dask cluster."""
 
 import asyncio
 import importlib.metadata
@@ -8,23 +8,25 @@ from contextlib import contextmanager
 
 import joblib
 
-from .. import __version__
-from .._utils import require
-from ..exceptions import FERError
+from . import __version__
+from ._utils import require
+from .exceptions import FERError
 
-# What must be there on a worker to train the same network.
+__all__ = ["dask_cluster"]
+
+# Versions of these decide whether a worker trains the same network.
 _PACKAGES = ("scikit-learn", "torch", "numpy")
 
 
 @contextmanager
 def dask_cluster(address, *, scatter=(), timeout=5):
-    """Run searches on a Dask cluster instead of this machine.
+    """Run searches and predictions on a Dask cluster instead of this machine.
 
-    Within the ``with`` block everything that scikit-learn runs through joblib, such
-    as the fits of :class:`~sklearn.model_selection.GridSearchCV`, runs on the workers
-    of the cluster; ``n_jobs`` may stay as it is. A worker that dies in the middle
-    costs the fits that it was at, which others do again. The results are those of a
-    search on one machine, bit for bit if torch has as many threads there and the
+    Within the ``with`` block, everything that scikit-learn runs through joblib, such as
+    the fits of :class:`~sklearn.model_selection.GridSearchCV`, runs on the workers of
+    the cluster, whatever `n_jobs` is. `predict_file` takes the client that the block
+    gives. If a worker dies, other workers repeat its fits. The results are those of a
+    search on one machine, bit for bit if torch has the same number of threads and the
     processors are alike.
 
     Start workers with one thread each, ``dask worker ADDRESS --nworkers 8 --nthreads
@@ -34,25 +36,25 @@ def dask_cluster(address, *, scatter=(), timeout=5):
     ----------
     address : str, distributed.Client or cluster
         Address of the scheduler, such as ``"tcp://10.0.0.5:8786"``; or a client or a
-        cluster object, such as `distributed.LocalCluster`, whose scheduler it is.
+        cluster object, such as `distributed.LocalCluster`.
     scatter : sequence, default=()
-        What goes to each worker once, at the start: give ``(X, y)``, the very objects
-        that `fit` is called with. Without it, lists travel with every fit, and what
-        only a worker that died had is lost with it.
+        Objects that are sent to each worker once, at the start. Pass ``(X, y)``, the
+        same objects that `fit` is called with. Otherwise lists are sent with every
+        fit, and data that only one worker has is lost if it dies.
     timeout : float, default=5
         Seconds to wait for the scheduler, and for its first worker.
 
     Yields
     ------
     client : distributed.Client
-        For what else you want of the cluster. It is closed at the end, the cluster
-        is left running.
+        Connected to the cluster. It is closed at the end of the block; the cluster
+        keeps running.
 
     Raises
     ------
     FERError
-        If nobody answers in time, what answers is no scheduler, it has no workers, a
-        worker lacks this package, or all workers die.
+        If no scheduler answers in time, it has no workers, a worker lacks this
+        package, or all workers die.
     MissingExtraError
         If dask is not installed.
 
@@ -63,14 +65,14 @@ def dask_cluster(address, *, scatter=(), timeout=5):
 
     See Also
     --------
-    predict_file : Predict on a file of any size, on request on a cluster.
+    fer_sklearn.predict_file : Predict on a file of any size.
 
     Notes
     -----
-    Uses joblib's own Dask backend. Until the end of the block, Dask's active memory
-    manager is stopped on the cluster: it would drop the copies of the faces that
-    workers do not need at the moment, and fetch them again later. On a cluster of one
-    thread in all, joblib runs the fits in this process.
+    Uses joblib's own Dask backend. During the block, Dask's active memory manager is
+    stopped on the cluster: it would drop copies of the faces that workers do not need
+    at the moment, and fetch them again later. On a cluster with one thread in all,
+    joblib runs the fits in this process.
 
     Examples
     --------
@@ -87,7 +89,7 @@ def dask_cluster(address, *, scatter=(), timeout=5):
     >>> len(search.cv_results_["mean_test_score"])
     2
 
-    Where nobody listens:
+    If nothing answers at the address:
 
     >>> with dask_cluster("tcp://127.0.0.1:1", timeout=0.5):
     ...     pass
@@ -96,31 +98,6 @@ def dask_cluster(address, *, scatter=(), timeout=5):
     fer_sklearn.exceptions.FERError: No Dask scheduler answers at tcp://127.0.0.1:1 \
 within 0.5 seconds (...
     """
-    with connected(address, timeout) as client:
-        with joblib.parallel_config("dask", client=client, scatter=list(scatter)):
-            try:
-                yield client
-            except CancelledError as error:
-                raise FERError(
-                    "The cluster lost data that it was to work on: all workers that "
-                    "had it died. Their logs say why (often memory: start fewer on a "
-                    "machine); then run it again, on two workers or more."
-                ) from error
-
-
-@contextmanager
-def connected(address, timeout):
-    """Give a client of a cluster that has workers fit to train, and close it.
-
-    Parameters
-    ----------
-    address, timeout
-        See `dask_cluster`.
-
-    Yields
-    ------
-    distributed.Client
-    """
     distributed = require("distributed", extra="distributed")
     with _open_client(distributed, address, timeout) as client:
         _wait_for_worker(client, timeout)
@@ -128,7 +105,14 @@ def connected(address, timeout):
         was_running = client.amm.running()
         client.amm.stop()
         try:
-            yield client
+            with joblib.parallel_config("dask", client=client, scatter=list(scatter)):
+                yield client
+        except CancelledError as error:
+            raise FERError(
+                "All workers that had a piece of the data died, so it is lost. Their "
+                "logs say why (often memory: start fewer workers on a machine). Then "
+                "run it again, on two workers or more."
+            ) from error
         finally:
             if was_running:
                 client.amm.start()
@@ -136,10 +120,10 @@ def connected(address, timeout):
 
 def _open_client(distributed, address, timeout):
     class Client(distributed.Client):
-        """Scatters to all workers.
+        """Scatters data to all workers.
 
-        joblib scatters the rows of each fold, but to one worker each; when that one
-        dies they are lost, and so is the search.
+        joblib scatters the rows of each fold to one worker only; if that one dies, the
+        rows are lost and the search fails.
         """
 
         def scatter(self, data, broadcast=True, **kwargs):
@@ -148,13 +132,13 @@ def _open_client(distributed, address, timeout):
     options = {"set_as_default": False, "timeout": timeout}
     if not isinstance(address, str):
         options["security"] = address.security
-        # A cluster has its address as an attribute, a client in its scheduler.
+        # A cluster has an address, a client has a scheduler with an address.
         place = getattr(address, "scheduler_address", None)
         return Client(place or address.scheduler.address, **options)
     try:
-        identity = _ask_who_is_there(distributed, address, timeout)
+        identity = _identify(distributed, address, timeout)
     except Exception as error:
-        # What is no scheduler answers anything; Dask has no one class for that.
+        # Another server may answer anything, for which Dask has no common error class.
         raise FERError(
             f"No Dask scheduler answers at {address} within {timeout:g} seconds "
             f"({type(error).__name__}: {error}). Expected an address such as "
@@ -163,15 +147,16 @@ def _open_client(distributed, address, timeout):
     if identity.get("type") != "Scheduler":
         raise FERError(
             f"At {address} there is a Dask {identity.get('type')}, expected the "
-            "scheduler; its address is in the first lines that `dask scheduler` prints."
+            "scheduler. `dask scheduler` prints its address when it starts."
         )
     return Client(address, **options)
 
 
-def _ask_who_is_there(distributed, address, timeout):
-    """Ask for the identity, with a time limit for the answer.
+def _identify(distributed, address, timeout):
+    """Ask the server at an address what it is, and wait `timeout` for the answer.
 
-    `distributed.Client` waits without limit for what connects and then is silent.
+    `distributed.Client` waits forever for a server that accepts the connection and then
+    sends nothing.
     """
 
     async def ask():
@@ -182,7 +167,7 @@ def _ask_who_is_there(distributed, address, timeout):
     async def ask_in_time():
         return await asyncio.wait_for(ask(), timeout)
 
-    # In a thread of its own, because a notebook has a running loop in this one.
+    # In another thread, because in a notebook this one already runs a loop.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(ask_in_time())).result()
 
@@ -200,14 +185,14 @@ def _wait_for_worker(client, timeout):
 
 
 def _check_workers(client):
-    """Refuse workers without this package, warn of other versions."""
+    """Raise an error for workers without this package; warn of other versions."""
     own = _installed()
     for worker, versions in client.run(_installed, on_error="return").items():
         if isinstance(versions, BaseException):
             needed = " ".join(f"{name}=={version}" for name, version in own.items())
             raise FERError(
                 f"The Dask worker {worker} cannot use fer_sklearn ({versions}). "
-                f"Install there what is here: pip install {needed}"
+                f"Install the same packages there: pip install {needed}"
             ) from versions
         for name, version in versions.items():
             if version != own[name]:
@@ -215,7 +200,7 @@ def _check_workers(client):
                     f"The Dask worker {worker} has {name} {version}, this process has "
                     f"{own[name]}: results may differ. Install the same version.",
                     UserWarning,
-                    stacklevel=5,
+                    stacklevel=4,
                 )
 
 

@@ -9,26 +9,27 @@ from .._utils import install_command
 
 _MAIN = """\
 examples:
-  fer-sklearn train                            all of it on drawn faces, a minute
+  fer-sklearn train                            train on synthetic faces, a minute
   fer-sklearn train fer2013.csv                fit on Training, score on PublicTest
-  fer-sklearn evaluate runs/today fer2013.csv  what the model of that run is worth
+  fer-sklearn evaluate runs/today fer2013.csv  score the model of that run
   fer-sklearn predict photos/ -o emotions.csv  with the weights in the package
   fer-sklearn COMMAND --help                   the options of one command
 
-exit status: 0 done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C
+exit status: 0 success, 1 error, 2 wrong usage, 130 stopped by Ctrl-C
 """
 
 _TRAIN = """\
-DATA is fer2013.csv, train.csv or icml_face_data.csv (also .gz, .xz, .zip), or a
-folder of images with one folder an emotion. Without DATA, faces are drawn.
+DATA is fer2013.csv, train.csv or icml_face_data.csv (also as .gz, .xz or .zip), or
+a folder of images with one folder per emotion. Without DATA, the faces are
+synthetic.
 
-Where the file has a Usage column, Training is fitted and PublicTest is the
-validation data; PrivateTest is left alone, for one last `fer-sklearn evaluate`.
-A folder with the folders train, val and test is read in the same way. Where
-there is no validation data, a tenth of the training faces is held out, equal
-faces on one side. Test faces never play a part in training.
+If the file has a Usage column, the Training faces are fitted and the PublicTest
+faces are the validation data; PrivateTest is kept for a final `fer-sklearn
+evaluate`. The folders train, val and test of a folder of images are used in the
+same way. Without validation data, a tenth of the training faces is held out, with
+all copies of a face on one side. Test faces are never used in training.
 
-RUN receives model.fer, config.json, history.csv, metrics.json and pictures.
+RUN receives model.fer, config.json, history.csv, metrics.json and plots.
 """
 
 _TRAIN_EXAMPLES = """\
@@ -36,16 +37,16 @@ examples:
   fer-sklearn train fer2013.csv --max-time 2h
   fer-sklearn train fer2013.csv --preset baseline --epochs 5
   fer-sklearn train faces/ --network nano --set cnn__label_smoothing=0.05
-  fer-sklearn train faces64.csv --set "pixels__image_shape=(64, 64)"
+  fer-sklearn train faces.csv --set "pixels__image_shape=(64, 48)"
   fer-sklearn train --resume runs/2031-01-31_12-00-00
 
-Ctrl-C ends training and keeps the best model so far; once more ends at once.
+Ctrl-C ends the training and saves the best model so far; a second one stops at once.
 """
 
 _EVALUATE = """\
-Print precision and recall of each emotion, accuracy with its standard error,
-macro F1 and the calibration error. Without --usage, the PublicTest rows (folder
-val) are scored where DATA has them, else PrivateTest (folder test), else all.
+Print the precision and recall of each emotion, accuracy with its standard error,
+macro F1 and the calibration error. Without --usage, the PublicTest faces (folder
+val) are scored; if there are none, PrivateTest (folder test), or else all faces.
 """
 
 _EVALUATE_EXAMPLES = """\
@@ -56,17 +57,20 @@ examples:
 """
 
 _PREDICT = f"""\
-Write the emotion and the probabilities of each face as csv. An input is a csv
-with a pixels column, a photo, a video, or a folder that is searched for photos.
+Write the emotion and the probabilities of each face as csv. An INPUT is a table
+(csv, or parquet if pyarrow is installed) with a pixels column, a photo, a video,
+or a folder with photos in it.
 
-In photos and videos faces are searched for, which needs OpenCV (or --cropped):
+Faces in photos and videos are detected, which needs OpenCV (or --cropped):
   {install_command("photos")}
-A picture as small as a face is taken as one.
+A picture that is as small as a face is taken as one.
 
-The columns row (of a csv), frame (of a video) and face (of a photo or frame) count
-from 0; x, y, width and height are in pixels. A column is there if an input has it.
+The columns row (of a table), frame (of a video) and face (of a photo or frame)
+count from 0; x, y, width and height are in pixels. A column is there if an input
+needs it. Inputs can be larger than memory.
 
-A file that cannot be read is reported, and the others are done.
+A file that cannot be read is reported, and the next one is predicted. If a row of
+a table is bad, the output may have faces from before that row.
 """
 
 _PREDICT_EXAMPLES = """\
@@ -78,15 +82,15 @@ examples:
 """
 
 _SERVE = f"""\
-A page at the address shows the emotions of a photo or of the camera; programs
-send pictures to /predict, and /openapi.json says how. It needs these packages,
-and OpenCV to search for faces in photos (or --no-detection):
+Open the address in a browser to see the emotions of a photo or from the camera.
+Programs send pictures to /predict; /openapi.json describes how. The service needs
+these packages, and OpenCV to detect faces in photos (or --no-detection):
   {install_command("serve")}
   {install_command("photos")}
 
-Without a token everybody who reaches the address can use it. The environment
-variable FER_SKLEARN_TOKEN sets one without showing it in the list of processes.
-SIGTERM and Ctrl-C stop it after what was accepted is answered.
+Without a token, everybody who can reach the address can use the service. The
+environment variable FER_SKLEARN_TOKEN sets a token that the list of processes does
+not show. After SIGTERM or Ctrl-C, accepted requests are still answered.
 """
 
 _SERVE_EXAMPLES = """\
@@ -96,6 +100,26 @@ examples:
   FER_SKLEARN_TOKEN=... fer-sklearn serve --host 0.0.0.0
   curl -F files=@photo.jpg http://127.0.0.1:8000/predict
 """
+
+# What messages of the library say, and how to do it in a shell.
+_IN_SHELL = (
+    (
+        r"set image_shape=\(height, width\)",
+        'train a model on them: fer-sklearn train --set "pixels__image_shape=(height, '
+        'width)"',
+    ),
+    (r"^max_time\b", "--max-time"),
+    (r"^image_shape\b", "--set pixels__image_shape"),
+    (r"^device\b", "--device"),
+)
+
+
+def in_shell(text):
+    """Replace the Python parameters in a message by the options of the command."""
+    for python, shell in _IN_SHELL:
+        text = re.sub(python, shell, text)
+    return text
+
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -117,9 +141,11 @@ def duration(text):
 
 
 def positive_int(text):
-    """Read a whole number from 1."""
+    """Read a whole number of at least 1."""
     if not re.fullmatch(r"\d+", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number of at least 1"
+        )
     return int(text)
 
 
@@ -131,7 +157,7 @@ def rate(text):
 
 
 def port(text):
-    """Check that `text` is a port from 0 to 65535, and give the number."""
+    """Read a port from 0 to 65535."""
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
@@ -140,12 +166,14 @@ def port(text):
 def seed(text):
     """Read a whole number that seeds a 32-bit generator."""
     if not re.fullmatch(r"\d+", text) or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not in 0 to 4294967295")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number from 0 to 4294967295"
+        )
     return int(text)
 
 
 def setting(text):
-    """Check that `text` is ``STEP__PARAMETER=VALUE``; it is parsed later."""
+    """Check that `text` is ``STEP__PARAMETER=VALUE``; `train` parses it."""
     if not re.fullmatch(r"[a-z]\w*__\w+=.*", text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not STEP__PARAMETER=VALUE, such as cnn__label_smoothing=0.1"
@@ -159,7 +187,7 @@ def build_parser():
     Returns
     -------
     parser : argparse.ArgumentParser
-        Its namespace has ``command``, the name of the module to run.
+        Its namespace has ``command``, the name of the module with the command.
     """
     parser = argparse.ArgumentParser(
         prog="fer-sklearn",
@@ -200,32 +228,32 @@ def _add_train(commands):
     add = parser.add_argument
     add("data", nargs="?", metavar="DATA", help="csv file or folder of images")
     add("--out", metavar="RUN", help="run folder (default: runs/DATE_TIME)")
-    add("--resume", metavar="RUN", help="go on with a run that was broken off")
+    add("--resume", metavar="RUN", help="resume an interrupted run")
     model = parser.add_argument_group("model")
     either = model.add_mutually_exclusive_group()
     add = either.add_argument
-    add("--network", metavar="NAME", help="compact (default), nano, large or seed")
+    add("--network", metavar="NAME", help="compact (default), nano, large or baseline")
     add(
         "--preset",
         choices=["baseline"],
-        help="the network and all settings of the Keras baseline",
+        help="network and settings of the Keras baseline",
     )
     model.add_argument(
         "--pretrained",
         metavar="MODEL",
-        help="start from a model file, run folder or pretrained name",
+        help="start from these weights: model file, run folder or pretrained name",
     )
     model.add_argument(
         "--teacher",
         action="append",
         metavar="MODEL",
         help="learn from the probabilities of this model as well as from the labels; "
-        "given more than once, from their mean",
+        "if repeated, from the mean of the models",
     )
     model.add_argument(
         "--votes",
         metavar="CSV",
-        help="learn from the votes of FER+ as well (fer2013new.csv)",
+        help="learn from the votes of FER+ (fer2013new.csv) as well as from the labels",
     )
     model.add_argument(
         "--set",
@@ -237,23 +265,29 @@ def _add_train(commands):
     )
     training = parser.add_argument_group("training")
     add = training.add_argument
-    add("--epochs", type=positive_int, metavar="N", help="passes over the faces")
+    add("--epochs", type=positive_int, metavar="N", help="number of epochs")
     add(
         "--max-time",
         type=duration,
         metavar="TIME",
-        help="such as 45s, 90m or 2h: the schedule fits itself to it",
+        help="such as 45s, 90m or 2h: the learning rate schedule spans this time",
     )
-    add("--batch-size", type=positive_int, metavar="N", help="faces in a batch")
+    add("--batch-size", type=positive_int, metavar="N", help="faces per mini-batch")
     add("--lr", type=rate, metavar="RATE", help="largest learning rate")
     add("--no-augment", action="store_true", help="train on the faces as they are")
-    add("--seed", type=seed, metavar="N", help="seed of every draw (default: 0)")
+    add(
+        "--seed", type=seed, metavar="N", help="seed of all random numbers (default: 0)"
+    )
     machine = parser.add_argument_group("machine")
     add = machine.add_argument
     add("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1 or mps")
-    add("--precision", choices=["float32", "bfloat16"], help="of the training steps")
-    add("--threads", type=positive_int, metavar="N", help="CPU threads")
-    add("--quiet", action="store_true", help="no progress on stderr")
+    add(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        help="of the training steps (default: float32)",
+    )
+    add("--threads", type=positive_int, metavar="N", help="number of CPU threads")
+    add("--quiet", action="store_true", help="no progress messages")
 
 
 def _add_evaluate(commands):
@@ -270,32 +304,36 @@ def _add_evaluate(commands):
     add(
         "--usage",
         choices=["Training", "PublicTest", "PrivateTest", "all"],
-        help="rows to score, by the Usage column; of a folder: train, val, test",
+        help="faces to score, by the Usage column; in a folder: train, val, test",
     )
     add(
         "--unseen-by",
         metavar="TRAIN",
-        help="also score the faces that do not stand in this csv or folder "
-        "(its Training rows, where it has a Usage column)",
+        help="also score the faces that are not in this csv or folder (in its Training "
+        "rows, if it has a Usage column)",
     )
     add("--json", action="store_true", help="print JSON instead of tables")
-    add("--threads", type=positive_int, metavar="N", help="CPU threads")
+    add("--threads", type=positive_int, metavar="N", help="number of CPU threads")
 
 
 def _add_predict(commands):
     parser = _add(
-        commands, "predict", "name the emotion of faces", _PREDICT, _PREDICT_EXAMPLES
+        commands, "predict", "predict the emotion of faces", _PREDICT, _PREDICT_EXAMPLES
     )
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="INPUT", help="csv, photo, video or folder")
+    add("inputs", nargs="+", metavar="INPUT", help="table, photo, video or folder")
     add(
         "--model",
         metavar="MODEL",
-        help="model file, run folder or pretrained name (default: compact); as the "
-        "first INPUT it does the same",
+        help="model file, run folder or pretrained name (default: compact); can also "
+        "be the first INPUT",
     )
-    add("-o", "--out", metavar="CSV", help="file to write (default: print)")
-    add("--cropped", action="store_true", help="each picture is a face already")
+    add("-o", "--out", metavar="CSV", help="file to write (default: standard output)")
+    add(
+        "--cropped",
+        action="store_true",
+        help="take each picture as one face; detect none",
+    )
     add(
         "--annotate",
         metavar="FOLDER",
@@ -305,10 +343,10 @@ def _add_predict(commands):
         "--every",
         type=duration,
         metavar="TIME",
-        help="time between two frames of a video (default: all frames)",
+        help="time between two frames of a video (default: every frame)",
     )
-    add("--threads", type=positive_int, metavar="N", help="CPU threads")
-    add("--quiet", action="store_true", help="no progress on stderr")
+    add("--threads", type=positive_int, metavar="N", help="number of CPU threads")
+    add("--quiet", action="store_true", help="no progress messages")
 
 
 def _add_inspect(commands):
@@ -316,7 +354,7 @@ def _add_inspect(commands):
         commands,
         "inspect",
         "show what is inside a model file",
-        "No code of the file is run, and torch is not loaded.",
+        "No code in the file is run, and torch is not loaded.",
         "example:\n  fer-sklearn inspect runs/today",
     )
     add = parser.add_argument
@@ -326,7 +364,7 @@ def _add_inspect(commands):
 
 def _add_serve(commands):
     parser = _add(
-        commands, "serve", "answer over HTTP, with a page", _SERVE, _SERVE_EXAMPLES
+        commands, "serve", "start a web service with a page", _SERVE, _SERVE_EXAMPLES
     )
     add = parser.add_argument
     add(
@@ -341,14 +379,18 @@ def _add_serve(commands):
         "--allowed-host",
         action="append",
         metavar="NAME",
-        help="answer under this name, too (default on 127.0.0.1: localhost only; "
+        help="also answer requests to this name (default on 127.0.0.1: localhost only; "
         "may be repeated; '*' allows every name)",
     )
-    add("--token", metavar="TOKEN", help="ask for it (default: $FER_SKLEARN_TOKEN)")
+    add(
+        "--token",
+        metavar="TOKEN",
+        help="what clients must send (default: $FER_SKLEARN_TOKEN)",
+    )
     add(
         "--no-detection",
         action="store_true",
-        help="take each picture as a face; search for none",
+        help="take each picture as one face; detect none",
     )
     limits = parser.add_argument_group("limits of a request")
     add = limits.add_argument
@@ -369,9 +411,9 @@ def _add_serve(commands):
     machine = parser.add_argument_group("machine")
     add = machine.add_argument
     add("--threads", type=positive_int, metavar="N", help="CPU threads of the model")
-    add("--quiet", action="store_true", help="log no requests")
+    add("--quiet", action="store_true", help="do not log requests")
 
 
 def command_module(name):
-    """Import the module that runs the command `name`."""
+    """Import the module of the command `name`."""
     return import_module(f".{name}", __package__)

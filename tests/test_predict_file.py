@@ -1,30 +1,39 @@
-"""predict_file: files of any size, here and on worker processes."""
+"""predict_file: files of any size, in this process."""
 
 import os
-import signal
 import subprocess
 import sys
-import threading
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
 import pytest
-from distributed_helpers import BrightnessModel, noted, wait_for
+from brightness_model import BrightnessModel
 from tiny_network import TinyNet
 
-from fer_sklearn import make_fer_pipeline, save_model
+from fer_sklearn import make_fer_pipeline, predict_file, save_model
 from fer_sklearn.cli import main
 from fer_sklearn.datasets import make_faces
-from fer_sklearn.distributed import predict_file
 from fer_sklearn.exceptions import DataFileError, FERError, PixelStringError
 
 COLUMNS = ["file", "row", "emotion", "dark", "bright"]
 
+needs_pyarrow = pytest.mark.skipif(
+    find_spec("pyarrow") is None, reason="needs the extra [distributed]"
+)
+
+
+def parametrize_files(name, files):
+    """Parametrize by file names or suffixes; parquet needs pyarrow."""
+    marks = {file: [needs_pyarrow] if "parquet" in file else [] for file in files}
+    values = [pytest.param(file, marks=marks[file]) for file in files]
+    return pytest.mark.parametrize(name, values)
+
 
 @pytest.fixture(scope="module")
 def table():
-    """300 synthetic faces of 16x16 pixels as fer2013.csv holds them."""
-    faces = make_faces(300, image_shape=(16, 16), random_state=0)
+    """300 synthetic faces of 16x16 pixels, in the form of fer2013.csv."""
+    faces = make_faces(300, image_size=16, random_state=0)
     return pd.DataFrame(
         {"emotion": faces.target, "pixels": faces.data, "Usage": "Training"}
     )
@@ -68,8 +77,8 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("out_name", ["out.csv", "out.parquet"])
-@pytest.mark.parametrize("name", FORMS)
+@parametrize_files("out_name", ["out.csv", "out.parquet"])
+@parametrize_files("name", FORMS)
 def test_reads_and_writes_all_forms_in_order(name, out_name, table, tmp_path):
     FORMS[name](table, tmp_path / name)
     out = tmp_path / out_name
@@ -100,6 +109,7 @@ def test_writes_what_the_command_line_writes(faces, nano_file, tmp_path):
     assert texts[0] == texts[1] == texts[2]
 
 
+@needs_pyarrow
 def test_parquet_keeps_all_digits(faces, nano_file, tmp_path):
     pipe, _ = nano_file
     source, out = tmp_path / "faces.parquet", tmp_path / "out.parquet"
@@ -110,6 +120,7 @@ def test_parquet_keeps_all_digits(faces, nano_file, tmp_path):
     np.testing.assert_array_equal(written, pipe.predict_proba(faces.data))
 
 
+@needs_pyarrow
 def test_several_files(source, table, tmp_path):
     more, out = tmp_path / "more.parquet", tmp_path / "out.parquet"
     table[:20].to_parquet(more)
@@ -119,9 +130,10 @@ def test_several_files(source, table, tmp_path):
     assert written["row"].tolist() == [*range(300), *range(20)]
 
 
+@needs_pyarrow
 def test_groups_of_parquet_are_large(source, tmp_path, monkeypatch):
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr("fer_sklearn.distributed._writing._ROWS_IN_GROUP", 128)
+    monkeypatch.setattr("fer_sklearn._predict_file._ROWS_IN_GROUP", 128)
     out = tmp_path / "out.parquet"
     predict_file(BrightnessModel(), source, out, chunk_size=16)
     assert parquet.ParquetFile(out).num_row_groups == 3
@@ -135,7 +147,7 @@ BAD_ROWS = {
 }
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@parametrize_files("suffix", ["csv", "parquet"])
 @pytest.mark.parametrize("kind", BAD_ROWS)
 def test_bad_row_is_named_and_nothing_is_written(kind, suffix, table, tmp_path):
     text, message = BAD_ROWS[kind]
@@ -150,13 +162,14 @@ def test_bad_row_is_named_and_nothing_is_written(kind, suffix, table, tmp_path):
     assert sorted(os.listdir(tmp_path)) == sorted([source.name, "out.csv"])
 
 
+@needs_pyarrow
 def test_bad_rows_are_left_out_on_request(table, tmp_path):
     table = table.copy()
     bad = [0, 5, 64, 210, 211, 299]
     table.loc[bad, "pixels"] = "1 2 3"
     source, out = tmp_path / "faces.csv", tmp_path / "out.parquet"
     table.to_csv(source, index=False)
-    message = r"6 of 300 rows are no faces and were left out. Row 0 of .* Row 5 of .*"
+    message = r"6 of 300 rows do not hold a face and .* Row 0 of .* Row 5 of .*"
     with pytest.warns(UserWarning, match=message):
         n_rows = predict_file(
             BrightnessModel(), source, out, chunk_size=64, on_error="skip"
@@ -171,72 +184,17 @@ def test_bad_rows_are_left_out_on_request(table, tmp_path):
 def test_only_bad_rows_are_an_error(tmp_path):
     source, out = tmp_path / "faces.csv", tmp_path / "out.csv"
     pd.DataFrame({"pixels": ["1 2 3"] * 5}).to_csv(source, index=False)
-    with pytest.raises(DataFileError, match=r"No row is a face. Row 0 of .* 3 grey"):
+    with pytest.raises(DataFileError, match=r"No row holds a face. Row 0 of .* 3 grey"):
         predict_file(BrightnessModel(), source, out, on_error="skip")
     assert not out.exists()
-
-
-def test_workers_write_the_same(address, source, tmp_path):
-    arrivals = tmp_path / "arrivals"
-    here, there = tmp_path / "here.csv", tmp_path / "there.csv"
-    predict_file(BrightnessModel(), source, here, chunk_size=16)
-    log = tmp_path / "log"
-    model = BrightnessModel(str(log), seconds=0.05, arrivals=str(arrivals))
-    predict_file(model, source, there, chunk_size=16, address=address, timeout=60)
-    assert here.read_text() == there.read_text()
-    workers = set(noted(log))
-    assert os.getpid() not in workers and len(noted(log)) == 19
-    # Nineteen chunks; the model was unpickled once in each process.
-    assert len(noted(arrivals)) == len(set(noted(arrivals)))
-    assert workers <= set(noted(arrivals))
-
-
-def test_worker_killed_while_predicting(address, source, tmp_path):
-    here, there, log = tmp_path / "here.csv", tmp_path / "there.csv", tmp_path / "log"
-    predict_file(BrightnessModel(), source, here, chunk_size=16)
-
-    def kill():
-        os.kill(wait_for(lambda: noted(log)[4:5])[0], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    model = BrightnessModel(str(log), seconds=0.2)
-    predict_file(model, source, there, chunk_size=16, address=address, timeout=60)
-    killer.join()
-    assert here.read_text() == there.read_text()
-    assert len(noted(log)) > 19, "a chunk that was broken off was done again"
-
-
-def test_bad_row_on_workers_is_named(address, table, tmp_path):
-    table = table.copy()
-    table.loc[211, "pixels"] = "1 2 3"
-    source, out = tmp_path / "faces.csv", tmp_path / "out.csv"
-    table.to_csv(source, index=False)
-    with pytest.raises(PixelStringError, match=r"Row 211 of .* has 3 grey levels"):
-        predict_file(
-            BrightnessModel(), source, out, chunk_size=16, address=address, timeout=60
-        )
-    assert not out.exists()
-
-
-def test_nobody_listens(source, tmp_path):
-    with pytest.raises(FERError, match="No Dask scheduler answers"):
-        predict_file(
-            BrightnessModel(),
-            source,
-            tmp_path / "out.csv",
-            address="tcp://127.0.0.1:1",
-            timeout=0.3,
-        )
-    assert os.listdir(tmp_path) == ["faces.csv"]
 
 
 # One process, so that what the imports need is there before; 20 times the rows.
 MEMORY = """
 import resource, sys
 sys.path[:0] = sys.argv[2:]
-from distributed_helpers import BrightnessModel
-from fer_sklearn.distributed import predict_file
+from brightness_model import BrightnessModel
+from fer_sklearn import predict_file
 
 def peak_after(rows, suffix):
     predict_file(BrightnessModel(), f"{sys.argv[1]}/{rows}.{suffix}",
@@ -248,6 +206,7 @@ for suffix in ("csv", "parquet"):
 """
 
 
+@needs_pyarrow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the module resource")
 def test_memory_does_not_grow_with_the_rows(table, tmp_path):
     few = pd.concat([table] * 5, ignore_index=True)
@@ -270,8 +229,8 @@ def test_memory_does_not_grow_with_the_rows(table, tmp_path):
         ({"on_error": "ignore"}, "on_error must be 'raise' or 'skip', got 'ignore'"),
         ({"chunk_size": 0}, "chunk_size must be a whole number of at least 1, got 0"),
         ({"out": "out.xlsx"}, r"out.xlsx must end in .csv or .parquet"),
-        ({"out": "none/out.csv"}, "none is no folder; make it first"),
-        ({"out": "faces.csv"}, "faces.csv is a source as well"),
+        ({"out": "none/out.csv"}, "none is not a folder. Create it"),
+        ({"out": "faces.csv"}, "faces.csv is also a source"),
         ({"source": []}, "source is empty"),
     ],
 )
@@ -296,11 +255,14 @@ def test_missing_source(tmp_path):
     ("name", "content", "message"),
     [
         ("a.csv", "face,label\n1,2\n", "has no pixels column, its columns are: face,"),
-        ("a.csv", "emotion,pixels\n", "has names of columns, but no rows"),
+        ("a.csv", "emotion,pixels\n", "has column names, but no rows"),
         ("a.csv", "", "is empty"),
         ("a.csv", "a,pixels\n1,2\n1,2,3,4\n", "is not a csv or is cut off"),
         ("a.csv.gz", "emotion,pixels\n", "cannot be unpacked"),
-        ("a.parquet", "emotion,pixels\n", "is not a parquet file or is damaged"),
+        pytest.param(
+            *("a.parquet", "emotion,pixels\n", "is not a parquet file or is damaged"),
+            marks=needs_pyarrow,
+        ),
     ],
 )
 def test_bad_files(name, content, message, tmp_path):
@@ -310,7 +272,7 @@ def test_bad_files(name, content, message, tmp_path):
     assert os.listdir(tmp_path) == [name]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@parametrize_files("suffix", ["csv", "parquet"])
 def test_folders_are_refused(suffix, tmp_path):
     folder = tmp_path / f"parts.{suffix}"
     folder.mkdir()
