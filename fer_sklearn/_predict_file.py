@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._utils import require, write_atomically
 from .datasets import class_names
-from .datasets._tables import read_table_in_parts
+from .datasets._fer2013 import read_table_in_parts
 from .exceptions import DataFileError, FERError, PixelStringError
 
 __all__ = ["predict_file"]
@@ -111,7 +111,7 @@ def predict_file(
     --------
     >>> import pandas as pd, tempfile
     >>> from fer_sklearn import make_faces, make_fer_pipeline, predict_file
-    >>> faces = make_faces(70, image_size=16, random_state=0)
+    >>> faces = make_faces(70, image_shape=(16, 16), random_state=0)
     >>> pipe = make_fer_pipeline("nano", image_shape=(16, 16), max_epochs=1)
     >>> pipe = pipe.fit(faces.data, faces.target)
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -33,7 +33,7 @@ def parametrize_files(name, files):
 @pytest.fixture(scope="module")
 def table():
     """300 synthetic faces of 16x16 pixels, in the form of fer2013.csv."""
-    faces = make_faces(300, image_size=16, random_state=0)
+    faces = make_faces(300, image_shape=(16, 16), random_state=0)
     return pd.DataFrame(
         {"emotion": faces.target, "pixels": faces.data, "Usage": "Training"}
     )

@@ -8,7 +8,7 @@ import numpy as np
 from .. import datasets
 from .._pixels import PixelStringTransformer
 from .._predict_file import Part
-from ..datasets._image_folder import USAGES
+from ..datasets._image_files import USAGES
 from ..exceptions import DataFileError, PixelStringError
 from .run_folder import IMAGES, VIDEOS, is_model
 
@@ -97,12 +97,6 @@ def read_pixels(part, image_shape):
 
 
 def _read_folder(path, image_shape):
-    height, width = image_shape
-    if height != width:
-        raise DataFileError(
-            f"Images of a folder become square faces, not {height}x{width}; "
-            "use a csv of pixels."
-        )
     bunch = datasets.load_image_folder(path, image_shape=image_shape)
     if bunch.usage is None:
         return _label(bunch.data, bunch, None)
@@ -112,7 +106,7 @@ def _read_folder(path, image_shape):
 
 def synthetic_faces(n_faces, image_shape, seed):
     """Make synthetic faces, the same number for each emotion."""
-    bunch = datasets.make_faces(n_faces, image_size=image_shape[0], random_state=seed)
+    bunch = datasets.make_faces(n_faces, image_shape=image_shape, random_state=seed)
     images = PixelStringTransformer(image_shape=image_shape).fit_transform(bunch.data)
     return _label(images, bunch, None)
 

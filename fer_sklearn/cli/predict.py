@@ -150,7 +150,7 @@ class Prediction:
         self.names = class_names(pipe)
         self.image_shape = image_shape(pipe)
         self.cropper = photos.FaceCropper(
-            image_size=self.image_shape[0], cropped=args.cropped or "auto"
+            image_shape=self.image_shape, cropped=args.cropped or "auto"
         )
         self.n_failures = self.n_faces = self.n_copies = 0
 
@@ -200,12 +200,6 @@ class Prediction:
             yield part
 
     def _read_pictures(self, path):
-        height, width = self.image_shape
-        if height != width:
-            raise FERError(
-                f"This model takes faces of {height}x{width} pixels, but faces are cut "
-                "out of pictures as squares. Give a csv of pixels instead."
-            )
         if path.suffix.lower() not in VIDEOS:
             yield self._find_faces(path, photos.read_photo(path))
             return

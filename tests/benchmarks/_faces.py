@@ -37,4 +37,4 @@ def full_size(n_faces, *, else_take):
 
 def kind_of_faces():
     """Say which faces those are."""
-    return "real faces" if os.environ.get("FER2013_CSV") else "drawn faces"
+    return "real faces" if os.environ.get("FER2013_CSV") else "synthetic faces"

@@ -12,7 +12,7 @@ from fer_sklearn.datasets import class_names
 
 @pytest.fixture(scope="module")
 def accuracy(run, faces):
-    """Accuracy of the run's model on chosen rows of the drawn faces."""
+    """Accuracy of the run's model on chosen rows of the synthetic faces."""
     right = load_model(run / "model.fer").predict(faces.data) == faces.target
     return lambda rows: right[rows].mean()
 
@@ -184,7 +184,7 @@ def _break_off(path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "does not exist; give a model file"),
+        (lambda path: None, "does not exist. Give a model file"),
         (lambda path: path.write_text("no model"), "not a model file of fer_sklearn"),
         (lambda path: path.mkdir(), "is not a run folder: it has no model.fer"),
         (_break_off, "has no model.fer. If its training was interrupted"),
@@ -202,7 +202,7 @@ def test_a_folder_of_runs_names_the_newest(run, faces_csv, capsys):
 
 def test_faces_before_the_model(run, faces_csv, capsys):
     message = _fails(capsys, faces_csv, run)
-    assert f"{faces_csv} is not a model. As MODEL, give a model file" in message
+    assert f"{faces_csv} is not a model file" in message
 
 
 def test_a_model_instead_of_faces(run, capsys):

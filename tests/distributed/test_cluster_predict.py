@@ -17,7 +17,9 @@ from fer_sklearn.exceptions import PixelStringError
 @pytest.fixture(scope="module")
 def table():
     """300 synthetic faces, in chunks of 16 rows 19 of them."""
-    return pd.DataFrame({"pixels": make_faces(300, image_size=16, random_state=0).data})
+    return pd.DataFrame(
+        {"pixels": make_faces(300, image_shape=(16, 16), random_state=0).data}
+    )
 
 
 @pytest.fixture
