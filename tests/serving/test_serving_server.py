@@ -205,7 +205,7 @@ def test_client_that_sends_on_after_its_refusal_is_dropped(impatient):
 
 def test_client_that_never_reads_is_dropped(impatient):
     """Its answers fill the buffers, and no other client is affected."""
-    request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(impatient) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(0.3)
