@@ -373,7 +373,7 @@ def predict_parts(model, parts, *, skip=False, client=None):
 
 
 def _batches(parts):
-    """Collect pictures, which hold few faces each, until it is worth predicting.
+    """Collect pictures, which hold few faces each, into larger batches.
 
     Rows of a table are a batch of their own. A picture that is kept is not held back,
     because it takes more memory than its faces.

@@ -14,7 +14,12 @@ from tiny_network import TinyNet
 from fer_sklearn import make_fer_pipeline, predict_file, save_model
 from fer_sklearn.cli import main
 from fer_sklearn.datasets import make_faces
-from fer_sklearn.exceptions import DataFileError, FERError, PixelStringError
+from fer_sklearn.exceptions import (
+    DataFileError,
+    FERError,
+    MissingExtraError,
+    PixelStringError,
+)
 
 COLUMNS = ["file", "row", "emotion", "dark", "bright"]
 
@@ -107,6 +112,14 @@ def test_writes_what_the_command_line_writes(faces, nano_file, tmp_path):
     texts = [out.read_text() for out in outs]
     assert texts[0].startswith("file,row,emotion,angry,")
     assert texts[0] == texts[1] == texts[2]
+
+
+def test_csv_needs_no_optional_dependency(source, tmp_path, monkeypatch):
+    for module in ("dask", "distributed", "pyarrow"):
+        monkeypatch.setitem(sys.modules, module, None)
+    assert predict_file(BrightnessModel(), source, tmp_path / "out.csv") == 300
+    with pytest.raises(MissingExtraError, match=r"pip install .*pyarrow"):
+        predict_file(BrightnessModel(), source, tmp_path / "out.parquet")
 
 
 @needs_pyarrow

@@ -78,6 +78,7 @@ def _unseen(faces, path, shape):
     train = read_faces(path, shape)
     if "Training" in train.uses():
         train = train[train.usage == "Training"]
+    # Copies are found by their pixels, so the two files may be in different order.
     unseen = unseen_rows(faces.images, train.images)
     if not unseen.any():
         raise FERError(

@@ -126,6 +126,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def duration(text):
     """Read the seconds in ``2h``, ``90m``, ``1h30m`` or ``45`` (seconds)."""
+    # "1h30m" gives [("1", "h"), ("30", "m")]. Joined again, they must be the text:
+    # "2h!" and "1h 30m" are refused.
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text.lower())
     if "".join(number + unit for number, unit in parts) == text.lower() and parts:
         seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -205,6 +205,7 @@ class Prediction:
             return
         for frame in photos.read_video(path, every=self.args.every):
             part = self._find_faces(path, frame.image)
+            # The number of frames is not known in advance, so neither is the progress.
             part.frame, part.done = frame.index, 0.0
             yield part
 

@@ -152,6 +152,7 @@ def _from_any_folder(model):
 def resolve_parameters(pipe):
     """Return all parameters of the pipeline as plain values, with "auto" resolved."""
     steps = set(pipe.named_steps)
+    # "cnn__lr" is a parameter; "cnn" is a step, and "steps" or "memory" are of no use.
     params = {
         name: value
         for name, value in pipe.get_params().items()
@@ -215,7 +216,8 @@ def _check(pipe):
         try:
             step._validate_params()
         except ValueError as error:
-            # The parser has checked all other options, so this is one of --set.
+            # The parser has checked all other options, so this is one of --set:
+            # "The 'lr' parameter of FERClassifier must be" -> "--set cnn__lr must be".
             option = rf"--set {name}__\1"
             text = re.sub(r"^The '(\w+)' parameter of \w+", option, str(error))
             raise FERError(text) from error
@@ -250,6 +252,8 @@ def read_data(config, pipe):
     if config["data"] is None:
         return _hold_out(synthetic_faces(_N_SYNTHETIC, _image_shape(pipe), seed), seed)
     faces = read_faces(config["data"], shape)
+    # The first rule that applies: official validation data, a part of Training, an
+    # error for test faces alone, a part of all faces if the data has no Usage.
     if faces.uses() >= {"Training", "PublicTest"}:
         return [faces[faces.usage == use] for use in ("Training", "PublicTest")]
     if "Training" in faces.uses():
@@ -549,6 +553,7 @@ class Progress(Callback):
     def _seconds_left(self, done, progress):
         if self.first_ is None or progress <= self.first_ or done == self.max_epochs:
             return None
+        # Resumed at 0.5 and now at 0.6 after 20 s: 0.4 is left, which takes 80 s.
         spent = time.monotonic() - self.start_
         return spent / (progress - self.first_) * (1 - progress)
 

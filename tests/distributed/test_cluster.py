@@ -90,7 +90,7 @@ def test_takes_clusters_and_clients(kind, cluster, address):
         target = own if kind == "client" else cluster
         with dask_cluster(target, timeout=60) as client:
             assert client.submit(sum, [1, 2]).result() == 3
-        assert own.submit(sum, [2, 3]).result() == 5, "the user's client goes on"
+        assert own.submit(sum, [2, 3]).result() == 5, "the user's client still works"
 
 
 def listen(reply=None):
@@ -114,7 +114,7 @@ def listen(reply=None):
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "1", "x://y"])
-def test_nobody_listens(address):
+def test_no_scheduler_answers(address):
     start = time.monotonic()
     with pytest.raises(FERError, match=f"No Dask scheduler answers at {address} "):
         with dask_cluster(address, timeout=0.5):
