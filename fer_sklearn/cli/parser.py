@@ -108,6 +108,10 @@ _IN_SHELL = (
         'train a model on them: fer-sklearn train --set "pixels__image_shape=(height, '
         'width)"',
     ),
+    (
+        r"Give a file that save_model wrote\.",
+        "Give a model file, a run folder or the name of a pretrained model.",
+    ),
     (r"^max_time\b", "--max-time"),
     (r"^image_shape\b", "--set pixels__image_shape"),
     (r"^device\b", "--device"),

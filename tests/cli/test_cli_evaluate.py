@@ -202,7 +202,9 @@ def test_a_folder_of_runs_names_the_newest(run, faces_csv, capsys):
 
 def test_faces_before_the_model(run, faces_csv, capsys):
     message = _fails(capsys, faces_csv, run)
-    assert f"{faces_csv} is not a model file" in message
+    assert (
+        f"{faces_csv} is not a model file of fer_sklearn. Give a model file" in message
+    )
 
 
 def test_a_model_instead_of_faces(run, capsys):
