@@ -515,7 +515,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         FERError
-            If the network's logits are not finite.
+            If the network's logits are not finite, or not one per class.
         """
         return softmax(self._scaled_logits(X), axis=1)
 
@@ -835,6 +835,12 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         logits = self._logits(self._check_faces(X))
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             logits /= np.float32(self.temperature_)
+        if logits.shape[1:] != self.classes_.shape:
+            raise FERError(
+                f"The network gives logits of shape {logits.shape}, expected "
+                f"{(len(logits), len(self.classes_))}: one per class. Was the model "
+                "opened with another network?"
+            )
         finite = np.isfinite(logits).all(axis=1)
         if not finite.all():
             raise FERError(
@@ -921,6 +927,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _unpack(self, packed):
         """Rebuild the module from plain arrays, and the net when it is asked for."""
         normalizer = GreyLevelNormalizer(**packed["normalizer"])
+        # No trial: the faces of a stranger's model may be large.
         module = self._make_module(normalizer, 0, trial=False)
         unpack_weights(module, packed.pop("weights"))
         self._predictor = Predictor(module, resolve_or_cpu(self.device))

@@ -206,8 +206,9 @@ def open_model_file(model):
         with _blaming(path):
             with open(path, "rb") as file:
                 length = int.from_bytes(file.read(8), "little")
-            # Also what other files are refused by: their first letters, read as a
-            # length, say exabytes. The library itself would read up to 100 MB.
+            # This refuses other kinds of files, too: the first eight bytes of a zip or
+            # a csv, read as a length, are exabytes. The library alone would read a
+            # header of up to 100 MB.
             if length > MAX_HEADER_BYTES:
                 raise _not_ours(path)
             tensors = stack.enter_context(safetensors.safe_open(path, framework="np"))
@@ -345,7 +346,10 @@ class ModelFile:
 
 
 def _checksum(metadata, weights) -> int:
-    """CRC-32 of the description, without its checksum, and of all tensors."""
+    """CRC-32 of the description, without its checksum, and of all tensors.
+
+    safetensors has none: a flipped bit would go into the predictions unnoticed.
+    """
     described = {name: metadata[name] for name in metadata if name != "checksum"}
     crc = zlib.crc32(json.dumps(described).encode())
     for name in sorted(weights):

@@ -26,7 +26,7 @@ from fer_sklearn import (
 from fer_sklearn._model_format import MAX_HEADER_BYTES, pack_value, unpack_value
 from fer_sklearn.cli import main
 from fer_sklearn.datasets import class_names
-from fer_sklearn.exceptions import ModelFileError
+from fer_sklearn.exceptions import FERError, ModelFileError
 
 SHAPE = (16, 16)
 FUZZ = settings(
@@ -319,6 +319,15 @@ def test_the_device_of_a_training_must_have_values(images, faces):
     clf = FERClassifier(TinyNet, max_epochs=1, device="meta")
     with pytest.raises(ValueError, match="The device 'meta' cannot be used here"):
         clf.fit(images, faces.target)
+
+
+def test_networks_with_other_outputs_raise_in_predict(path, images):
+    """A network of one's own need not have a size for each number of classes."""
+    classes = {"dtype": "int64", "values": [0, 1, 2]}
+    change_metadata(path, classes=classes, class_names=["a", "b", "c"])
+    model = load_model(path, network=lambda: TinyNet(7))
+    with pytest.raises(FERError, match=r"logits of shape \(2, 7\), expected \(2, 3\)"):
+        model.predict(images[:2])
 
 
 # -- what it costs -----------------------------------------------------------------

@@ -325,13 +325,6 @@ def test_custom_networks_are_named_by_the_caller(path):
     with pytest.raises(ModelFileError, match=r"weights of Wider: .* shape \(7, 9\)"):
         load_model(path, network=Wider)
 
-    class Fewer(TinyNet):
-        def __init__(self, n_classes, **params):
-            super().__init__(n_classes - 1, **params)
-
-    with pytest.raises(ModelFileError, match=r"into logits of shape \(2, 7\), got"):
-        load_model(path, network=Fewer)
-
 
 def test_weights_that_overflow_raise_in_predict(faces, tmp_path):
     """Each of them is finite, so that the file is right."""
@@ -347,18 +340,14 @@ def test_weights_that_overflow_raise_in_predict(faces, tmp_path):
 
 def test_no_face_is_predicted_while_a_model_is_opened(faces, tmp_path, monkeypatch):
     """Large faces would take seconds, and gigabytes."""
-    pipe = make_fer_pipeline("nano", image_shape=SHAPE, max_epochs=1)
-    save_model(pipe.fit(faces.data, faces.target), tmp_path / "nano.fer")
-    devices = set()
-    forward = ConvNet.forward
+    pipe = make_fer_pipeline("nano", max_epochs=1).fit(faces.data, faces.target)
+    save_model(pipe, tmp_path / "nano.fer")
 
-    def watched(self, faces):
-        devices.add(faces.device.type)
-        return forward(self, faces)
+    def refuse(self, faces):
+        raise AssertionError("a face was predicted")
 
-    monkeypatch.setattr(ConvNet, "forward", watched)
+    monkeypatch.setattr(ConvNet, "forward", refuse)
     load_model(tmp_path / "nano.fer")
-    assert devices == {"meta"}
 
 
 # -- the face size that a model wants ----------------------------------------------

@@ -875,6 +875,7 @@ class TestPrediction:
 
 
 class TestCalibration:
+    @pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
     def test_temperature_is_found(self, factor):
         rng = np.random.default_rng(0)
         logits = rng.normal(size=(20_000, 7)) * 2
@@ -887,7 +888,7 @@ class TestCalibration:
 
 class TestDevices:
     def test_unknown_and_missing_devices(self):
-        with pytest.raises(ValueError, match=r"device='toaster'.*'auto' or 'cpu'"):
+        with pytest.raises(ValueError, match=r"device 'toaster'.*'auto' or 'cpu'"):
             resolve_device("toaster")
         if not torch.cuda.is_available():
             with pytest.raises(ValueError, match="cannot be used here"):

@@ -43,31 +43,26 @@ def make_module(
 ) -> nn.Sequential:
     """Build ``normalize`` and ``network`` with seeded weights.
 
-    With `trial`, the network is tried by `_try_network`.
+    With `trial`, two blank faces are passed through the network.
+
+    Raises
+    ------
+    ValueError
+        If the trial does not give one logit per class.
     """
     with seeded(seed, torch.device("cpu")), _float32():
         module = make_network(
             network, n_classes=n_classes, image_shape=image_shape, params=params
         )
         if trial:
-            _try_network(module, n_classes=n_classes, image_shape=image_shape)
+            _try_network(module, n_classes, image_shape)
     return nn.Sequential(OrderedDict(normalize=normalizer, network=module))
 
 
-def _try_network(network, *, n_classes: int, image_shape: tuple[int, int]) -> None:
-    """Pass two faces through a network.
-
-    On the device "meta", where tensors have shapes and no values, this costs nothing,
-    whatever the size of the faces.
-
-    Raises
-    ------
-    ValueError
-        If the network does not turn faces into one logit per class.
-    """
+def _try_network(module, n_classes, image_shape):
     with torch.no_grad():
-        logits = network.eval()(torch.zeros(2, 1, *image_shape))
-    network.train()
+        logits = module.eval()(torch.zeros(2, 1, *image_shape))
+    module.train()
     if getattr(logits, "shape", None) != (2, n_classes):
         got = tuple(getattr(logits, "shape", ())) or type(logits).__name__
         raise ValueError(
@@ -93,10 +88,6 @@ def network_specs(
 ) -> dict[str, tuple]:
     """Dtype and shape of each weight of a module, without allocating any.
 
-    A network of the user's own is tried as well, by `_try_network`. The others take
-    faces of any size, and to pass shapes through them makes torch import its compiler,
-    which takes longer than opening a model.
-
     Parameters
     ----------
     network, params, n_classes, image_shape
@@ -107,24 +98,16 @@ def network_specs(
     dict of str to (numpy.dtype, tuple of int)
         By the names that the whole module's weights have.
     """
-
-    def make():
-        module = make_network(
-            network, n_classes=n_classes, image_shape=image_shape, params=params
-        )
-        if not isinstance(network, str):
-            _try_network(module, n_classes=n_classes, image_shape=image_shape)
-        return module
-
+    kwargs = {"n_classes": n_classes, "image_shape": image_shape, "params": params}
     try:
         with torch.device("meta"), _float32():
-            module = make()
+            module = make_network(network, **kwargs)
     except Exception:
-        # The network of a user may compute with the values of its weights.
+        # The network of a user may compute with its weights while it is built.
         if isinstance(network, str):
             raise
         with seeded(0, torch.device("cpu")), _float32():
-            module = make()
+            module = make_network(network, **kwargs)
     return weight_specs(nn.Sequential(OrderedDict(network=module)))
 
 
