@@ -3,6 +3,7 @@
 import os
 import warnings
 from contextlib import nullcontext
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -348,7 +349,7 @@ def load_image_folder(
     Warns
     -----
     UserWarning
-        If files were left out.
+        If files were left out, or the name of a class resembles an emotion's.
 
     See Also
     --------
@@ -455,6 +456,14 @@ def _find_files(path, usage):
         if file.is_file() and not _is_litter(file, folder)
     ]
     own = {name for _, name, _ in files} - {*EMOTIONS}
+    for name in sorted(own):
+        if similar := get_close_matches(name, EMOTIONS, n=1, cutoff=0.75):
+            warnings.warn(
+                f"The folder {name!r} of {path} is a class of its own. If it means "
+                f"{similar[0]}, rename it.",
+                UserWarning,
+                stacklevel=3,
+            )
     target_names = [*EMOTIONS, *sorted(own)]
     chosen = _choose_parts(path, list(parts), usage)
     files = [

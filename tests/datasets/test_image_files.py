@@ -368,6 +368,13 @@ def test_names_of_ones_own_come_after_the_emotions(save):
     assert faces.target_names == [*EMOTIONS, "contempt", "frustrated"]
 
 
+def test_a_misspelt_emotion_is_told(save):
+    save("hapy/1.png")
+    folder = save("sad/1.png")
+    with pytest.warns(UserWarning, match="'hapy' .* If it means happy, rename it"):
+        assert load_image_folder(folder).target.tolist() == [4, 7]
+
+
 def test_two_classes_of_ones_own(save):
     for name in ("tense/1.png", "calm/1.png", "calm/2.png"):
         folder = save(name)
