@@ -5,7 +5,7 @@
     python -m tests.benchmarks --rounds 9 --output table.md
 
 Each file runs in a process of its own, on one thread unless a row says otherwise. With
-the environment variable FER2013_CSV the faces are the real ones, else drawn ones.
+the environment variable FER2013_CSV the faces are real ones, otherwise synthetic.
 """
 
 import argparse
@@ -20,6 +20,13 @@ from . import _timing
 
 HERE = Path(__file__).parent
 RESULT = "benchmark row: "
+PAGE = """\
+# Benchmarks
+
+`FER2013_CSV=fer2013.csv python -m tests.benchmarks --output docs/benchmarks.md` writes
+this page. The two sides of a row take turns in one process. The ratio is the median
+over the rounds. One thread, unless a row says otherwise.
+"""
 ONE_THREAD = {
     name: "1"
     for name in (
@@ -55,7 +62,7 @@ def main():
     rows = []
     for name in options.names or names:
         rows += run_apart(name, options.rounds)
-    text = f"{_timing.machine()}\n\n{_timing.table(rows)}\n"
+    text = f"{PAGE}\n{_timing.machine()}\n\n{_timing.table(rows)}\n"
     print(text)
     if options.output:
         options.output.write_text(text, encoding="utf-8")

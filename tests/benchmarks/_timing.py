@@ -47,32 +47,29 @@ def interleave(*callables, rounds):
     return seconds
 
 
-def speed_up(what, against, ours, theirs, *, at_least, aim, rounds, **about):
+def speed_up(what, against, ours, theirs, *, rounds, **about):
     """Measure how many times as fast `ours` is; see `_row` for the rest."""
     seconds = interleave(ours, theirs, rounds=rounds)
-    ratios = seconds[1] / seconds[0]
-    return _row(what, against, ratios, seconds, f">= {at_least}", f"{aim}", **about)
+    return _row(what, against, seconds[1] / seconds[0], "as fast", seconds, **about)
 
 
-def slow_down(what, against, ours, theirs, *, at_most, aim, rounds, **about):
+def slow_down(what, against, ours, theirs, *, rounds, **about):
     """Measure how many times as long `ours` takes; see `_row` for the rest."""
     seconds = interleave(ours, theirs, rounds=rounds)
-    ratios = seconds[0] / seconds[1]
-    return _row(what, against, ratios, seconds, f"<= {at_most}", f"{aim}", **about)
+    return _row(what, against, seconds[0] / seconds[1], "as long", seconds, **about)
 
 
-def value(what, against, measured, *, bound, aim, note=""):
-    """Give a row for something that is no ratio of times, such as memory."""
-    keys = ("what", "against", "measured", "bound", "aim", "note")
-    return dict(zip(keys, (what, against, measured, bound, aim, note), strict=True))
+def value(what, against, measured, *, note=""):
+    """Give a row for something that is not a ratio of times, such as memory."""
+    return {"what": what, "against": against, "measured": measured, "note": note}
 
 
-def not_measured(what, against, *, note, bound="", aim=""):
+def not_measured(what, against, *, note):
     """Give a row that says why there is no number."""
-    return value(what, against, "not measured", bound=bound, aim=aim, note=note)
+    return value(what, against, "not measured", note=note)
 
 
-def _row(what, against, ratios, seconds, bound, aim, *, items=None, note=""):
+def _row(what, against, ratios, unit, seconds, *, items=None, note=""):
     """Make a row of the table.
 
     Parameters
@@ -81,8 +78,8 @@ def _row(what, against, ratios, seconds, bound, aim, *, items=None, note=""):
         The two sides.
     ratios, seconds : ndarray
         What was measured.
-    bound, aim : str
-        What the ratio should be.
+    unit : str
+        What the ratio means: "as fast" or "as long".
     items : int, default=None
         Things (rows, faces) done in a call, for the rates in the note.
     note : str, default=""
@@ -91,22 +88,21 @@ def _row(what, against, ratios, seconds, bound, aim, *, items=None, note=""):
     low, middle, high = np.percentile(ratios, [25, 50, 75])
     if items:
         ours, theirs = items / np.median(seconds, axis=1)
-        note = (
-            f"{ours:,.0f} against {theirs:,.0f} a second{'; ' + note if note else ''}"
-        )
-    measured = f"**{middle:.2f}** ({low:.2f} to {high:.2f})"
-    return value(what, against, measured, bound=bound, aim=aim, note=note)
+        rates = f"{ours:,.0f} and {theirs:,.0f} per second"
+        note = f"{rates}; {note}" if note else rates
+    measured = f"**{middle:.2f}** times {unit} ({low:.2f} to {high:.2f})"
+    return value(what, against, measured, note=note)
 
 
 def table(rows):
     """Write rows as a Markdown table."""
     lines = [
-        "| what | against | median (quartiles) | bound | aim | in this run |",
-        "|---|---|---|---|---|---|",
+        "| measured | compared with | median (quartiles) | in this run |",
+        "|---|---|---|---|",
     ]
-    keys = ("what", "against", "measured", "bound", "aim", "note")
     for row in rows:
-        lines.append("| " + " | ".join(str(row[key]) for key in keys) + " |")
+        cells = (row[key] for key in ("what", "against", "measured", "note"))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 

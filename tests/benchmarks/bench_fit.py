@@ -49,8 +49,6 @@ def rows(rounds):
         "a PyTorch loop written by hand, doing the same work with the same functions",
         fit,
         lambda: void(by_hand()),
-        at_least=0.95,
-        aim=0.99,
         rounds=rounds,
         items=n_faces,
         note=kind_of_faces(),
@@ -123,11 +121,10 @@ def against_keras(n_faces, rounds):
         "strings, batch 32, 2 threads"
     )
     against = "the same network, batch, optimiser and augmentation in Keras, 2 threads"
-    limits = {"at_least": 1.3, "aim": 2}
     python = os.environ.get("FER_BENCH_KERAS_PYTHON")
     if not python:
         note = "FER_BENCH_KERAS_PYTHON names no Python with Keras"
-        yield not_measured(what, against, note=note, bound=">= 1.3", aim="2")
+        yield not_measured(what, against, note=note)
         return
     torch.set_num_threads(2)
     strings, emotions = face_strings(n_faces)
@@ -146,6 +143,4 @@ def against_keras(n_faces, rounds):
             for precision in ("float32", "bfloat16"):
                 ours = partial(fit, precision)
                 name = f"{what}, {precision}"
-                yield speed_up(
-                    name, f"{against}, float32", ours, keras, **limits, **about
-                )
+                yield speed_up(name, f"{against}, float32", ours, keras, **about)

@@ -43,8 +43,6 @@ def row_of(path, rounds):
         "`pandas.read_csv` alone",
         ours,
         pandas_alone,
-        at_most=1.3,
-        aim=1.05,
         rounds=rounds,
         items=round(megabytes),
         note="MB",

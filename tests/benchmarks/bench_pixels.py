@@ -28,11 +28,9 @@ def rows(rounds):
     about = {"items": N_ROWS, "note": kind_of_faces(), "rounds": rounds}
     yield speed_up(
         what,
-        '`np.fromstring(row, sep=" ")` a row, without any check',
+        '`np.fromstring(row, sep=" ")` per row, without any check',
         ours,
         fromstring,
-        at_least=1.0,
-        aim=3,
         **about,
     )
     yield speed_up(
@@ -40,7 +38,5 @@ def rows(rounds):
         "the same with `dtype=np.uint8`, which numpy reads faster",
         ours,
         lambda: fromstring(dtype=np.uint8),
-        at_least=1.0,
-        aim=3,
         **about,
     )

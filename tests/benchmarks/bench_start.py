@@ -15,8 +15,6 @@ def rows(rounds):
         "`import sklearn`",
         python("-c", "import fer_sklearn"),
         python("-c", "import sklearn"),
-        at_most=1.2,
-        aim=1.05,
         rounds=rounds,
         note="no network is needed yet, so no torch is imported",
     )
@@ -25,8 +23,6 @@ def rows(rounds):
         "`import sklearn.pipeline, pandas, skorch`, which bring torch",
         python("-c", "from fer_sklearn import make_fer_pipeline"),
         python("-c", "import sklearn.pipeline, pandas, skorch"),
-        at_most=1.2,
-        aim=1.05,
         rounds=rounds,
     )
     ours, bare = interleave(
@@ -38,8 +34,6 @@ def rows(rounds):
         "`fer-sklearn --help`, a whole process",
         '`python -c "import argparse"`',
         f"**+ {np.median(ours - bare):.2f} s**",
-        bound="<= + 0.3 s",
-        aim="+ 0.1 s",
         note=f"{np.median(ours):.2f} s against {np.median(bare):.2f} s",
     )
 
