@@ -232,7 +232,7 @@ def test_errors_name_the_packages_of_each_extra():
 
 
 def test_no_text_names_a_package_that_is_not_on_pypi():
-    texts = [*PACKAGE.rglob("*.py"), *(ROOT / "docs").rglob("*.rst")]
+    texts = [*PACKAGE.rglob("*.py"), *(ROOT / "docs").rglob("*.md")]
     texts += [ROOT / "README.md", *(ROOT / "examples").rglob("*.py")]
     for path in texts:
         found = re.search(
