@@ -2,13 +2,12 @@
 Quick start
 ===========
 
-Pixel strings go in, emotions come out: fit a pipeline, score it, look at what it says.
+Fit a pipeline on pixel strings, score it, and look at its predictions.
 """
 
 # %%
-# FER2013 holds a face as a string of grey levels, "70 80 82 ...". `make_faces` makes
-# synthetic faces in the same form, so that everything here runs without a file. With
-# the real file, `load_fer2013` takes its place.
+# FER2013 stores a face as a string of grey levels. `make_faces` draws synthetic faces
+# in the same form, so this example needs no file; `load_fer2013` reads the real one.
 import os
 
 from fer_sklearn import load_fer2013, make_faces, make_fer_pipeline
@@ -22,39 +21,35 @@ if path:
 else:
     X, y = make_faces(1260, image_shape=(32, 32), random_state=0, return_X_y=True)
     X_train, y_train, X_test, y_test = X[:1050], y[:1050], X[1050:], y[1050:]
-size = 48 if path else 32
 
 X_train[0][:40]
 
 # %%
-# The pipeline reads the strings, augments the faces while it trains, and trains a
-# small convolutional network. It is an ordinary scikit-learn pipeline. Few faces want
-# small batches; on FER2013 the defaults are meant for hours.
-pipe = make_fer_pipeline(
-    network="nano",
-    image_shape=(size, size),
-    max_epochs=8,
-    batch_size=32,
-    random_state=0,
-)
+# The pipeline parses the strings, augments the faces during training, and trains a
+# small convolutional network. It is an ordinary scikit-learn pipeline. The small
+# mini-batches suit the small number of faces; for FER2013, keep the defaults.
+pipe = make_fer_pipeline("nano", max_epochs=8, batch_size=32, random_state=0)
 pipe.fit(X_train, y_train)
 
 # %%
-# On faces that it has not seen:
+# The accuracy on faces that were not used for training:
 print(f"accuracy {pipe.score(X_test, y_test):.3f}")
 
 # %%
-# Probabilities come in the order of ``classes_``, which are FER2013's own numbers;
-# ``EMOTIONS`` names them.
+# `predict_proba` returns one column per class, in the order of ``classes_``. Here the
+# classes are the numbers 0 to 6 of FER2013, and `EMOTIONS` has their names.
 from fer_sklearn import EMOTIONS
 
-probabilities = pipe.predict_proba(X_test[:3])
-for row in probabilities:
+for row in pipe.predict_proba(X_test[:3]):
     pairs = zip(EMOTIONS, row, strict=True)
-    print(", ".join(f"{name} {share:.2f}" for name, share in pairs))
+    print(", ".join(f"{name} {probability:.2f}" for name, probability in pairs))
 
 # %%
-# And the first faces with what was predicted for them:
+# The first test faces with their predictions:
 from fer_sklearn.plots import FaceGridDisplay
 
 _ = FaceGridDisplay.from_estimator(pipe, X_test, y_test, n_faces=21)
+
+# %%
+# Below each face are its true emotion, and the predicted one with its probability. Dark
+# and noisy faces have the lowest probabilities.

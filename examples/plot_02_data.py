@@ -2,8 +2,7 @@
 A look at the data
 ==================
 
-How many faces of each emotion there are, what they look like, and which of them are
-there twice.
+How frequent the emotions are, what the faces look like, and which faces occur twice.
 """
 
 # %%
@@ -16,28 +15,35 @@ faces = load_fer2013(path) if path else make_faces(2100, random_state=0)
 print(faces.DESCR)
 
 # %%
-# Synthetic faces have all emotions equally often. FER2013 does not: *disgust* is 1.5 %
-# of the training faces, which is why every split should be stratified.
+# The frequency of each emotion:
 from fer_sklearn.plots import ClassFrequencyDisplay
 
 _ = ClassFrequencyDisplay.from_labels(faces.target)
 
 # %%
+# Synthetic faces have all emotions equally often. In FER2013, *happy* is the most
+# frequent one and *disgust* is 1.5 % of the training faces, so splits should be
+# stratified.
+#
+# Some of the faces:
 from fer_sklearn.plots import FaceGridDisplay
 
 _ = FaceGridDisplay.from_faces(faces.data, faces.target, n_faces=28)
 
 # %%
-# A face is a string; `PixelStringTransformer` reads a column of them into grey levels.
-# ``uint8`` keeps all of FER2013 in 83 MB.
+# The expression is in the brows, the eyes and the mouth. Position, size, rotation,
+# light and hair vary, and there is noise.
+#
+# `PixelStringTransformer` parses the strings. With ``uint8``, all of FER2013 takes 83
+# MB.
 from fer_sklearn import PixelStringTransformer
 
 images = PixelStringTransformer().fit_transform(faces.data)
 print(images.shape, images.dtype, f"{images.nbytes / 1e6:.1f} MB")
 
 # %%
-# Flattened, they fit into any estimator of scikit-learn. The mean face and the first
-# principal components, each with its share of the variance:
+# Flat faces fit into any estimator of scikit-learn. The mean face and the first
+# principal components:
 import matplotlib.pyplot as plt
 from sklearn.decomposition import PCA
 
@@ -52,8 +58,13 @@ for ax, title, row in zip(
     ax.set(title=title, xticks=[], yticks=[])
 
 # %%
-# Equal faces get the same group. Synthetic faces are all different; FER2013 has 1,851
-# faces too many, and a random split would put some of them on both sides.
+# The titles are the shares of the variance. The first components describe the
+# brightness of background and face, the light and the hair. They hold more than half of
+# the variance and nothing of the expression.
+#
+# `face_groups` gives equal faces the same number. Synthetic faces are all different; in
+# FER2013, 1,851 faces are copies of another one, and a random split would put some of
+# them on both sides.
 from fer_sklearn.model_selection import face_groups
 
 groups = face_groups(faces.data)

@@ -1,9 +1,9 @@
 """
-Augmentation, one knob at a time
-================================
+Augmentation
+============
 
-What each parameter of `RandomAffineAugmenter` does to a face, and how the network sees
-new variations in each epoch.
+What each parameter of `RandomAffineAugmenter` does to a face, and how the faces differ
+between epochs.
 """
 
 # %%
@@ -24,20 +24,25 @@ else:
 images = PixelStringTransformer().fit_transform(faces.data)
 
 # %%
-# One row per parameter: the face as it is, and variations with this parameter alone.
+# One row per parameter, with only this parameter in use:
 from fer_sklearn.plots import AugmentationDisplay
 
 augmenter = RandomAffineAugmenter(random_state=0)
 _ = AugmentationDisplay.from_augmenter(augmenter, images[3])
 
 # %%
-# In a fit all of them act together. `fit_transform` computes nothing yet: it returns a
-# view of the originals.
+# The original is on the left, and the last row has all parameters together. Where a
+# transformation shows what is outside the picture, the pixels of its edge are repeated
+# (``fill_mode="nearest"``). In your own plot, check that the expressions stay
+# recognisable; if they do not, use narrower ranges.
+#
+# During training, all parameters act together. `fit_transform` computes nothing yet; it
+# returns a view of the original faces.
 view = augmenter.fit_transform(images)
 view
 
 # %%
-# The classifier asks the view for each batch of each epoch. The same four faces in
+# The classifier asks the view for the faces of each mini-batch. The same four faces in
 # three epochs:
 import numpy as np
 
@@ -48,5 +53,8 @@ names = np.repeat(["epoch 0", "epoch 1", "epoch 2"], 4)
 _ = FaceGridDisplay.from_faces(epochs, names, n_columns=4)
 
 # %%
-# Predictions see the faces as they are:
+# Each column is one face. It looks different in each epoch, so the network cannot
+# memorise its pixels.
+#
+# `transform`, which a pipeline calls for predictions, returns the faces unchanged:
 print((augmenter.transform(images) == images).all())

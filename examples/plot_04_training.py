@@ -1,8 +1,8 @@
 """
-Watching a training
-===================
+Training curves and early stopping
+==================================
 
-Curves of loss and accuracy, a validation set of one's own, and early stopping.
+Loss and accuracy over the epochs, and a training that stops when it no longer improves.
 """
 
 # %%
@@ -22,12 +22,11 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# With ``early_stopping=True`` a tenth of the training faces is set aside, unaugmented.
-# Training ends when accuracy on them has not risen for `n_iter_no_change` epochs, and
-# the best weights are restored.
+# With ``early_stopping=True``, a tenth of the training faces is held out and not
+# augmented. Training stops when the accuracy on them has not improved for
+# ``n_iter_no_change`` epochs, and the best weights are restored.
 pipe = make_fer_pipeline(
-    network="nano",
-    image_shape=(48, 48) if path else (32, 32),
+    "nano",
     max_epochs=30,
     batch_size=32,
     early_stopping=True,
@@ -39,12 +38,17 @@ print(f"{pipe['cnn'].n_iter_} epochs, ended by {pipe['cnn'].stop_reason_}")
 print(f"accuracy {pipe.score(X_test, y_test):.3f}")
 
 # %%
-# The history is a DataFrame with a row an epoch.
+# ``history_`` is a data frame with one row per epoch.
 pipe["cnn"].history_.round(3)
 
 # %%
-# The training accuracy is measured on augmented faces, so it may well stay below that
-# on the validation faces.
+# The curves:
 from fer_sklearn.plots import TrainingCurvesDisplay
 
 _ = TrainingCurvesDisplay.from_estimator(pipe)
+
+# %%
+# The dotted line is the best epoch, whose weights were restored. The training accuracy
+# is below the validation accuracy, because it is measured on augmented faces, and
+# during the epoch instead of after it. The validation loss does not rise again, so the
+# network does not overfit.

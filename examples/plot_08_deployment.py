@@ -1,9 +1,9 @@
 """
-From a fitted pipeline to somewhere else
-========================================
+Model files, pickles and saliency
+=================================
 
-A model file that runs no code when it is opened, a pickle for people who trust one
-another, and where a trained network looks.
+Save a pipeline, open it again, compare the files, and see which parts of a face matter
+for its predictions.
 """
 
 # %%
@@ -21,18 +21,13 @@ if path:
     faces = load_fer2013(path, usage="PublicTest")
 else:
     faces = make_faces(1050, image_shape=(32, 32), random_state=0)
-pipe = make_fer_pipeline(
-    network="nano",
-    image_shape=(48, 48) if path else (32, 32),
-    max_epochs=8,
-    batch_size=32,
-    random_state=0,
-)
+pipe = make_fer_pipeline("nano", max_epochs=8, batch_size=32, random_state=0)
 pipe.fit(faces.data[:-50], faces.target[:-50])
 new = faces.data[-50:]
 
 # %%
-# The model file holds weights and a description, nothing that is executed.
+# A model file contains the weights and a description. Opening it runs no code. The
+# opened model gives the same probabilities:
 from fer_sklearn import load_model, save_model
 
 folder = Path(tempfile.mkdtemp())
@@ -41,15 +36,21 @@ again = load_model(folder / "emotions.fer")
 print(np.array_equal(again.predict_proba(new), pipe.predict_proba(new)))
 
 # %%
-# Pickles work as well, training images and optimizer state left out. Opening a pickle
-# can run any code: open those of people you trust.
+# So does a pickle. Training faces and optimizer state are not in it. Only open pickles
+# from people you trust, because opening one can run any code.
 data = pickle.dumps(pipe)
 print(f"model file {(folder / 'emotions.fer').stat().st_size / 1e6:.2f} MB")
 print(f"pickle     {len(data) / 1e6:.2f} MB")
 print(np.array_equal(pickle.loads(data).predict_proba(new), pipe.predict_proba(new)))
 
 # %%
-# Where does it look? Before people rely on a model, they should see that.
+# `SaliencyDisplay` covers one part of a face after another and measures how much the
+# probability of the predicted emotion falls:
 from fer_sklearn.plots import SaliencyDisplay
 
 _ = SaliencyDisplay.from_estimator(pipe, new[:7])
+
+# %%
+# Orange areas support the prediction: if they are covered, its probability falls. Here
+# they are mainly at the brows, the eyes and the mouth. Orange areas in the background
+# would mean that the network has learnt something else than expressions.
