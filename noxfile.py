@@ -21,7 +21,7 @@ def lint(session):
 
 @nox.session
 def types(session):
-    """Types, where they are written."""
+    """Static types."""
     session.install(*CONSTRAINED, "-e", ".[all]", "mypy")
     session.run("mypy")
 
@@ -44,13 +44,13 @@ def tests_newest(session):
 def tests_oldest(session):
     """All tests on the lower bounds of pyproject.toml (needs uv)."""
     session.install("--resolution=lowest-direct", "-e", ".[all,tests]")
-    # Old libraries warn of what newer ones beneath them have renamed.
+    # Old libraries warn about names that their newer dependencies have changed.
     session.run("pytest", "-W", "default", *session.posargs)
 
 
 @nox.session
 def no_extras(session):
-    """Tests without any extra: what needs one is skipped and says so."""
+    """Tests without optional dependencies; those that need one are skipped."""
     session.install(*CONSTRAINED, "-e", ".[tests]")
     session.run("pytest", "tests", *session.posargs)
 
@@ -88,7 +88,7 @@ def packaging(session):
 
 @nox.session
 def constraints(session):
-    """Resolve every extra and tool afresh and write constraints.txt."""
+    """Resolve all optional dependencies and tools again, and write constraints.txt."""
     requires = tomllib.loads(Path("pyproject.toml").read_text())["build-system"]
     report = Path(session.create_tmp()) / "report.json"
     session.run(
