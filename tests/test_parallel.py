@@ -175,6 +175,9 @@ if __name__ == "__main__":
     print(json.dumps(answers))
 """
 
+# The second as well: Dask's workers, in earlier tests, leave it at one.
+TWO_THREADS = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+
 PRELOADED = """
 import json, os, pickle
 import torch
@@ -230,7 +233,7 @@ class TestFork:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "OMP_NUM_THREADS": "2"},
+                env={**os.environ, **TWO_THREADS},
                 **kwargs,
             )
             started.append(process)
