@@ -16,7 +16,7 @@ scikit-learn's own objects.
 array([10, 10, 10, 10, 10, 10, 10])
 """
 
-from ._augmentation import AugmentationDisplay
+from ._augmented_faces import AugmentationDisplay
 from ._calibration import plot_calibration, plot_calibration_by_class
 from ._class_frequency import ClassFrequencyDisplay
 from ._confusion import plot_confusion_matrix

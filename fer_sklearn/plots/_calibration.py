@@ -162,7 +162,7 @@ def _check(y_true, y_prob, labels):
     if len(strangers):
         raise FERError(
             f"y_true holds {strangers[0].item()!r}, which is none of the labels "
-            f"{', '.join(names)}. Hand in labels=estimator.classes_."
+            f"{', '.join(names)}. Pass labels=estimator.classes_."
         )
     return true, y_prob, names
 

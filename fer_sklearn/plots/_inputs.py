@@ -51,7 +51,7 @@ def as_face(face):
         face = np.asarray(face)[np.newaxis]
     faces = as_faces(face)
     if len(faces) != 1:
-        raise FERError(f"Expected a single face, got {len(faces)}. Hand in one: X[0].")
+        raise FERError(f"Expected a single face, got {len(faces)}. Pass one: X[0].")
     return faces[0]
 
 
@@ -59,7 +59,7 @@ def _square_side(n_pixels, what):
     side = isqrt(n_pixels)
     if side * side != n_pixels or side < 2:
         raise FERError(
-            f"{what} has {n_pixels} grey levels, which makes no square face. Hand in "
+            f"{what} has {n_pixels} grey levels, which is not a square face. Pass "
             "faces of another shape as an array (n_faces, height, width)."
         )
     return side
@@ -242,6 +242,6 @@ def check_prob(y_prob, labels):
     if len(labels) != y_prob.shape[1]:
         raise FERError(
             f"y_prob has {y_prob.shape[1]} columns for {len(labels)} labels. "
-            "Hand in labels=estimator.classes_."
+            "Pass labels=estimator.classes_."
         )
     return y_prob, labels

@@ -168,7 +168,7 @@ class SaliencyDisplay:
             f"{name} {percent(p)}"
             for name, p in zip(self.class_names, self.probability, strict=True)
         ] + [f"down to {percent(p)}" for p in self.lowest_probability]
-        # A single face has its map beside it, so that the colour bar has room.
+        # A single face has its map next to it, so that the colour bar has room.
         mosaic = Mosaic(ax, 2 * n_faces, max(n_faces, 2), captions, extra_height=0.7)
         limit = max(np.abs(self.saliency).max(), 0.01)
         drawn = []

@@ -56,7 +56,7 @@ def get_axes_grid(ax, n_axes, n_columns, height, width=WIDTH):
         if grid is None:
             raise FERError(
                 "ax was not made by plt.subplots or a GridSpec, so it cannot be "
-                f"divided. Hand in a list of {n_axes} axes instead."
+                f"divided. Pass a list of {n_axes} axes instead."
             )
         grid = grid.subgridspec(n_rows, n_columns, **space)
     places = [grid[i // n_columns, i % n_columns] for i in range(n_axes)]
