@@ -197,7 +197,7 @@ def test_version_is_written_in_one_place():
     assert project["project"]["dynamic"] == ["version"]
     assert importlib.metadata.version("fer-sklearn") == fer_sklearn.__version__
     changes = (ROOT / "CHANGES.md").read_text(encoding="utf-8")
-    assert re.search(r"^## (\S+)", changes, re.M)[1] == fer_sklearn.__version__
+    assert re.search(r"^## (\d\S+)", changes, re.M)[1] == fer_sklearn.__version__
 
 
 def test_constraints_pin_every_requirement():
