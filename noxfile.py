@@ -43,6 +43,8 @@ def tests_newest(session):
 @nox.session(venv_backend="uv", python="3.11")
 def tests_oldest(session):
     """All tests on the lower bounds of pyproject.toml (needs uv)."""
+    # UV_TORCH_BACKEND=cpu in the environment takes PyTorch's CPU builds, which are
+    # far smaller; UV_OVERRIDE and UV_FIND_LINKS take a wheel from the disk instead.
     session.install("--resolution=lowest-direct", "-e", ".[all,tests]")
     # Old libraries warn about names that their newer dependencies have changed.
     session.run("pytest", "-W", "default", *session.posargs)
