@@ -239,12 +239,3 @@ def test_no_text_names_a_package_that_is_not_on_pypi():
             r"pip install[^&\n]*fer-sklearn", path.read_text(encoding="utf-8")
         )
         assert found is None, f"{path}: {found[0]}"
-
-
-def test_ci_takes_its_test_command_from_the_readme():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^python3 -m venv .*pytest.*$", readme, re.M)
-    assert len(commands) == 1
-    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "grep -E '^python3 -m venv .*pytest' README.md" in script
-    assert "bin/pytest" not in script
