@@ -114,7 +114,10 @@ def public_names():
     for line in (HERE / "api" / "index.rst").read_text(encoding="utf-8").splitlines():
         if found := re.match(r"\.\. currentmodule:: (\S+)", line):
             module = found[1]
-        elif found := re.fullmatch(r"   (\w+)", line):
+        # In prose, `compact` is a trained model, not the function of the network.
+        elif module != "fer_sklearn.networks" and (
+            found := re.fullmatch(r"   (\w+)", line)
+        ):
             names[found[1]] = f"{module}.{found[1]}"
     errors = (name for name in dir(fer_sklearn.exceptions) if name.endswith("Error"))
     return names | {name: f"fer_sklearn.exceptions.{name}" for name in errors}
