@@ -142,7 +142,7 @@ def quick(monkeypatch):
 def local_cluster(monkeypatch):
     """Let the address of the pages lead to a cluster in this process."""
     distributed = pytest.importorskip(
-        "distributed", reason="needs the extra [distributed]"
+        "dask.distributed", reason="needs the extra [distributed]"
     )
     import fer_sklearn.distributed as module
 
