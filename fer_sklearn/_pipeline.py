@@ -132,7 +132,7 @@ def _default_network(pretrained, params):
 def make_baseline_pipeline(*, random_state=None, **classifier_params):
     """Make a pipeline with the settings of the Keras baseline.
 
-    Network ``"seed"``, its augmentation, batches of 32, Adam, the learning rate
+    Network ``"baseline"``, its augmentation, batches of 32, Adam, the learning rate
     halved on a plateau of validation accuracy (patience 7), early stopping (patience
     11) on a fifth of the training data.
 
