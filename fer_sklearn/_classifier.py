@@ -730,9 +730,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             try:
                 X_val = reader.fit_transform(X_val)
             except PixelStringError as error:
-                raise PixelStringError(
-                    error.reason, row=error.row, cure=error.cure, name="X_val"
-                ) from error
+                raise error.renamed("X_val") from error
         faces = self._check_faces(X_val, name="X_val")
         return faces, _encode(column_or_1d(y_val, warn=True), self.classes_, "y_val")
 

@@ -241,12 +241,7 @@ class Part:
                 f"Rows {self.start} to {last} of {self.path}: {error.reason}",
                 cure=error.cure,
             )
-        return PixelStringError(
-            error.reason,
-            row=self.start + row,
-            cure=error.cure,
-            name=f"{self.path} (counted from 0)",
-        )
+        return error.renamed(f"{self.path} (counted from 0)", row=self.start + row)
 
 
 def read_parts(path, n_rows=None):

@@ -45,6 +45,23 @@ class PixelStringError(FERError):
         text = reason if row is None else f"Row {row} of {name} {reason}"
         super().__init__(f"{text}. {cure}" if cure else text)
 
+    def renamed(self, name, row=None):
+        """Give the same error for faces that the caller knows by another name.
+
+        Parameters
+        ----------
+        name : str
+            What the caller calls the faces.
+        row : int, default=None
+            Position of the bad row there; None keeps it.
+
+        Returns
+        -------
+        PixelStringError
+        """
+        row = self.row if row is None else row
+        return PixelStringError(self.reason, row=row, cure=self.cure, name=name)
+
 
 class DataFileError(FERError):
     """A data file (csv, votes, folder) cannot be read; the message says where."""

@@ -391,9 +391,7 @@ def _as_images(X, name="X"):
     try:
         return PixelStringTransformer().fit_transform(X)
     except PixelStringError as error:
-        raise PixelStringError(
-            error.reason, row=error.row, cure=error.cure, name=name
-        ) from error
+        raise error.renamed(name) from error
 
 
 def _image_keys(images, *, mirrored):

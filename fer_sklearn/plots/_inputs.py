@@ -1,10 +1,10 @@
 """Faces and labels in all the forms that people hold them in."""
 
-from math import isqrt
 from numbers import Integral
 
 import numpy as np
 
+from .._image_ops import square_or_row
 from .._pixels import PixelStringTransformer
 from ..datasets import EMOTIONS, class_names, emotion_label
 from ..datasets._emotions import name_classes
@@ -15,32 +15,12 @@ def as_faces(X):
     """Return faces as uint8 array of shape (n_faces, height, width).
 
     `X` may be pixel strings, an array of shape (n_faces, height, width) or, for square
-    faces, (n_faces, n_pixels); an AugmentedImages counts as its first draw.
+    faces, (n_faces, n_pixels). Of `AugmentedImages`, it is the samples of epoch 0.
     """
-    array = np.asarray(X)
-    if array.ndim == 0 or len(array) == 0:
-        raise FERError("X holds no faces; expected at least one.")
-    if array.ndim == 1:
-        side = _square_side(len(str(array[0]).split()), "The first pixel string")
-        return PixelStringTransformer(image_shape=(side, side)).fit_transform(X)
-    if array.ndim == 2:
-        side = _square_side(array.shape[1], "A row of X")
-        array = array.reshape(-1, side, side)
-    if array.ndim != 3:
-        raise FERError(
-            f"X has shape {array.shape}; expected pixel strings or grey-scale faces of "
-            "shape (n_faces, height, width)."
-        )
-    if array.dtype.kind not in "iu":
-        raise FERError(
-            f"X has dtype {array.dtype}; expected grey levels 0 to 255 as whole "
-            "numbers. For faces between 0 and 1: (255 * X).astype('uint8')."
-        )
-    if array.min() < 0 or array.max() > 255:
-        raise FERError(
-            f"X has grey levels from {array.min()} to {array.max()}; expected 0 to 255."
-        )
-    return array.astype(np.uint8, copy=False)
+    if np.ndim(X) == 2:
+        X = np.asarray(X)
+        X = X.reshape(-1, *square_or_row(X.shape[1]))
+    return PixelStringTransformer().transform(X)
 
 
 def as_face(face):
@@ -53,16 +33,6 @@ def as_face(face):
     if len(faces) != 1:
         raise FERError(f"Expected a single face, got {len(faces)}. Pass one: X[0].")
     return faces[0]
-
-
-def _square_side(n_pixels, what):
-    side = isqrt(n_pixels)
-    if side * side != n_pixels or side < 2:
-        raise FERError(
-            f"{what} has {n_pixels} grey levels, which is not a square face. Pass "
-            "faces of another shape as an array (n_faces, height, width)."
-        )
-    return side
 
 
 def take(X, indices):

@@ -24,11 +24,12 @@ def test_faces_from_arrays(images):
     np.testing.assert_array_equal(as_faces(images.astype(int)), images)
     np.testing.assert_array_equal(as_faces(images.reshape(-1, 256)), images)
     assert as_faces(images).dtype == np.uint8
+    assert as_faces(np.zeros((4, 10), int)).shape == (4, 1, 10)
     # Faces need not be square where the array says their shape.
     assert as_faces(images[:, :10]).shape == (210, 10, 16)
 
 
-def test_augmented_images_are_one_draw(images):
+def test_augmented_images_are_samples_of_epoch_0(images):
     view = RandomAffineAugmenter(random_state=0).fit_transform(images)
     np.testing.assert_array_equal(as_faces(take(view, slice(3))), np.asarray(view)[:3])
 
@@ -36,12 +37,11 @@ def test_augmented_images_are_one_draw(images):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ([], "no faces"),
-        (["1 2 3"], "first pixel string has 3 grey levels"),
-        (np.zeros((4, 10), int), "row of X has 10 grey levels"),
-        (np.zeros((4, 3, 3)), r"dtype float64.*\(255 \* X\)"),
-        (np.full((1, 3, 3), 300), "from 300 to 300; expected 0 to 255"),
-        (np.full((1, 3, 3), -1), "from -1 to -1"),
+        ([], "0 rows"),
+        (["1 2 3"], "Row 0 of X has 3 grey levels"),
+        (np.zeros((4, 3, 3)), r"array of float64.*Scale and round them"),
+        (np.full((1, 3, 3), 300), "grey level 300 at pixel .*expected 0 to 255"),
+        (np.full((1, 3, 3), -1), "grey level -1 at pixel"),
         (np.zeros((1, 3, 3, 3), int), r"shape \(1, 3, 3, 3\)"),
     ],
 )
