@@ -1,11 +1,10 @@
-"""Pictures of faces, training and mistakes, as scikit-learn Display classes.
+"""Plots of faces, training and mistakes, as scikit-learn Display classes.
 
-Each class keeps the numbers behind its picture as attributes, is built by a
-``from_*`` method, and draws in ``plot(ax=None)``. Axes that are passed are drawn on;
-without any, a new figure of about 800 pixels' width is made. matplotlib is imported
-when something is drawn.
+Each class keeps the numbers behind its plot as attributes, is created by a ``from_*``
+method, and plots in ``plot(ax=None)``, on the given axes or in a new figure of about
+800 pixels' width. matplotlib is imported when something is plotted.
 
-Where scikit-learn has the display already, a function here sets it up for emotions:
+Where scikit-learn already has the display, a function here sets it up for emotions:
 `plot_confusion_matrix`, `plot_calibration` and `plot_calibration_by_class` return
 scikit-learn's own objects.
 

@@ -1,4 +1,4 @@
-"""What each knob of an augmenter does to a face."""
+"""What each parameter of an augmenter does to a face."""
 
 from inspect import signature
 
@@ -21,17 +21,18 @@ _UNITS = {
 
 
 class AugmentationDisplay:
-    """One face, many draws: a row for each knob of an augmenter, then all together.
+    """Variations of one face: one row per parameter of an augmenter, then all of them.
 
-    Shows whether the ranges are sensible: a face that you cannot recognise any more
-    teaches nothing. Build it with `from_augmenter`.
+    It shows whether the ranges are sensible: the emotion should still be recognisable.
+    Create it with `from_augmenter`.
 
     Parameters
     ----------
     image : ndarray of shape (height, width), dtype uint8
-        The face as it is, drawn at the left of each row in a blue frame.
-    draws : dict of str to ndarray of shape (n_draws, height, width), dtype uint8
-        Rows: what was varied, such as ``"rotation_range=15"``, and the faces drawn.
+        The original face, shown at the left of each row in a blue frame.
+    samples : dict of str to ndarray of shape (n_samples, height, width), dtype uint8
+        The rows: the parameter, such as ``"rotation_range=15"``, and the augmented
+        faces.
 
     Attributes
     ----------
@@ -40,13 +41,13 @@ class AugmentationDisplay:
     figure_ : matplotlib Figure
         Figure that holds them.
     pictures_ : list of matplotlib AxesImage
-        The faces, row by row, the first of each row as it is.
+        The faces, row by row. The first of each row is the original.
     texts_ : list of matplotlib Text
         Names of the rows.
 
     See Also
     --------
-    fer_sklearn.RandomAffineAugmenter : The augmenter, with its knobs and their units.
+    fer_sklearn.RandomAffineAugmenter : The augmenter, with the units of its parameters.
 
     Examples
     --------
@@ -55,98 +56,99 @@ class AugmentationDisplay:
     >>> faces = make_faces(7, image_shape=(16, 16), random_state=0)
     >>> augmenter = RandomAffineAugmenter(rotation_range=20, random_state=0)
     >>> display = AugmentationDisplay.from_augmenter(augmenter, faces.data[3])
-    >>> display.draws["rotation_range=20"].shape
+    >>> display.samples["rotation_range=20"].shape
     (6, 16, 16)
     """
 
-    def __init__(self, image, draws):
+    def __init__(self, image, samples):
         self.image = image
-        self.draws = draws
+        self.samples = samples
 
     @classmethod
-    def from_augmenter(cls, augmenter, face, *, n_draws=6, ax=None):
-        """Vary one knob at a time, and draw.
+    def from_augmenter(cls, augmenter, face, *, n_samples=6, ax=None):
+        """Vary one parameter at a time.
 
         Parameters
         ----------
         augmenter : RandomAffineAugmenter
-            The augmenter, fitted or not; it is left as it is. A row shows one of its
-            knobs at its value and all others at rest. Knobs that are at rest already
-            have no row. With a `random_state` the draws are the same every time.
+            The augmenter, fitted or not; it is not changed. In each row, all
+            parameters but one are turned off. Parameters that are turned off in the
+            augmenter have no row. With a `random_state`, the samples are the same
+            every time.
         face : str or array-like of shape (height, width)
             A pixel string or grey levels.
-        n_draws : int, default=6
-            Number of draws a row.
+        n_samples : int, default=6
+            Number of augmented faces in a row.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
         AugmentationDisplay
-            The display, with the draws drawn.
+            The display, plotted.
 
         Raises
         ------
         FERError
-            If `face` is not a single face, `n_draws` is below 1, or `augmenter` is
+            If `face` is not a single face, `n_samples` is below 1, or `augmenter` is
             something else.
         """
-        knobs = _knobs(augmenter)
-        if not knobs or not hasattr(augmenter, "fit_transform"):
+        ranges = _ranges(augmenter)
+        if not ranges or not hasattr(augmenter, "fit_transform"):
             raise FERError(
                 f"augmenter is a {type(augmenter).__name__}, expected a "
                 "RandomAffineAugmenter."
             )
-        check_count(n_draws=n_draws)
+        check_count(n_samples=n_samples)
         image = as_face(face)
-        moved = {k: v for k, v in knobs.items() if not _is_at_rest(v)}
-        draws = {}
-        for knob, value in moved.items():
-            others = {k: _rest(v) for k, v in knobs.items() if k != knob}
+        active = {k: v for k, v in ranges.items() if not _is_off(v)}
+        samples = {}
+        for name, value in active.items():
+            others = {k: _off(v) for k, v in ranges.items() if k != name}
             alone = clone(augmenter).set_params(**others)
-            draws[f"{knob}={value}"] = _draw(alone, image, n_draws)
-        if len(moved) != 1:
-            draws[_ALL] = _draw(augmenter, image, n_draws)
-        return cls(image, draws).plot(ax)
+            samples[f"{name}={value}"] = _sample(alone, image, n_samples)
+        if len(active) != 1:
+            samples[_ALL] = _sample(augmenter, image, n_samples)
+        return cls(image, samples).plot(ax)
 
     def plot(self, ax=None):
-        """Draw the rows.
+        """Plot the rows.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
         AugmentationDisplay
             The display itself.
         """
-        n_columns = 1 + len(next(iter(self.draws.values())))
-        labels = [_name_of_row(label) for label in self.draws]
+        n_columns = 1 + len(next(iter(self.samples.values())))
+        labels = [_name_of_row(label) for label in self.samples]
         mosaic = Mosaic(
             ax, n_columns * len(labels), n_columns, row_labels=labels, extra_height=0.3
         )
-        rows = (image for row in self.draws.values() for image in [self.image, *row])
+        rows = (image for row in self.samples.values() for image in [self.image, *row])
         self.pictures_ = [
             mosaic.draw(i, image, frame=None if i % n_columns else BLUE)[0]
             for i, image in enumerate(rows)
         ]
         self.texts_ = mosaic.label_rows()
-        mosaic.finish("the face as it is (framed), and draws of it")
+        mosaic.finish("the original face (framed) and variations of it")
         self.figure_, self.ax_ = mosaic.figure, mosaic.ax
         return self
 
 
 def _name_of_row(label):
-    """Name and value of a knob in two lines, with its unit."""
-    knob, _, value = label.partition("=")
-    unit = _UNITS.get(knob, "")
-    return f"{knob}\n{value}{unit}" if value else label
+    """Name and value of a parameter in two lines, with its unit."""
+    name, _, value = label.partition("=")
+    unit = _UNITS.get(name, "")
+    return f"{name}\n{value}{unit}" if value else label
 
 
-def _knobs(augmenter):
-    """Parameters of the augmenter that set how far it goes, in its own order."""
+def _ranges(augmenter):
+    """Parameters that set what is varied and how far, in the augmenter's order."""
     return {
         name: getattr(augmenter, name)
         for name in signature(type(augmenter).__init__).parameters
@@ -154,17 +156,17 @@ def _knobs(augmenter):
     }
 
 
-def _rest(value):
-    """Value of a knob at which it does nothing."""
+def _off(value):
+    """Value that turns a parameter off."""
     return False if isinstance(value, bool | np.bool_) else 0
 
 
-def _is_at_rest(value):
+def _is_off(value):
     # A pair is a range of factors, as of zoom_range, and a factor of 1 changes nothing.
     return bool(np.all(np.asarray(value) == np.ndim(value)))
 
 
-def _draw(augmenter, image, n_draws):
-    # Copies of one face: the draws depend on the row, so that each is another.
-    copies = np.repeat(image[np.newaxis], n_draws, axis=0)
+def _sample(augmenter, image, n_samples):
+    # Copies of one face: a sample depends on the row, so that each is different.
+    copies = np.repeat(image[np.newaxis], n_samples, axis=0)
     return np.asarray(clone(augmenter).fit_transform(copies))

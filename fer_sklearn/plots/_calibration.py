@@ -12,12 +12,12 @@ from ._style import BLUE, FONT_SIZE, SMALL_FONT_SIZE, get_axes, get_axes_grid, t
 def plot_calibration(
     y_true, y_prob, *, labels=None, n_bins=10, name=None, ax=None, **kwargs
 ):
-    """Draw how often a prediction is right against how sure it is.
+    """Plot how often predictions are right against their probability.
 
     Of the faces whose emotion is predicted with 70 % probability, 70 % should be right.
-    Points under the diagonal are too sure. The probability is that of the predicted
-    emotion, which is also how `fer_sklearn.metrics.expected_calibration_error`,
-    given in the legend, reads it.
+    Points below the diagonal mean overconfidence. The probability is that of the
+    predicted emotion, as in `fer_sklearn.metrics.expected_calibration_error`, which the
+    legend shows.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def plot_calibration(
     name : str, default=None
         What the legend calls the curve, such as the model's name.
     ax : matplotlib Axes, default=None
-        Axes to draw on, also one with the curve of another model; None makes a new
+        Axes to plot on, which may hold the curve of another model; None makes a new
         figure.
     **kwargs : dict
         Passed to `sklearn.calibration.CalibrationDisplay.from_predictions`.
@@ -45,12 +45,12 @@ def plot_calibration(
     Raises
     ------
     FERError
-        If `y_prob` has other rows than `y_true`, other columns than `labels`, or
-        values outside of 0 to 1.
+        If `y_prob` does not have one row per label in `y_true` and one column per class
+        in `labels`, or has values outside of 0 to 1.
 
     See Also
     --------
-    plot_calibration_by_class : One curve an emotion.
+    plot_calibration_by_class : One curve per emotion.
 
     References
     ----------
@@ -91,7 +91,7 @@ def plot_calibration(
 def plot_calibration_by_class(
     y_true, y_prob, *, labels=None, n_bins=5, ax=None, **kwargs
 ):
-    """Draw one calibration curve an emotion, each against all others.
+    """Plot one calibration curve per emotion, each against all others.
 
     Parameters
     ----------
@@ -103,9 +103,9 @@ def plot_calibration_by_class(
         The columns' classes, ``estimator.classes_``; None means 0 to 6.
     n_bins : int, default=5
         Number of bins that the probabilities are sorted into. Rare emotions leave
-        bins of high probability almost empty, whence few.
+        bins of high probability almost empty, so there are few bins.
     ax : matplotlib Axes or array of n_classes of them, default=None
-        A single one is a frame that the panels are drawn into; None makes a new
+        The panels are plotted inside a single one; None makes a new
         figure.
     **kwargs : dict
         Passed to `sklearn.calibration.CalibrationDisplay.from_predictions`.
@@ -113,13 +113,13 @@ def plot_calibration_by_class(
     Returns
     -------
     list of sklearn.calibration.CalibrationDisplay
-        One a class, in the order of `labels`.
+        One per class, in the order of `labels`.
 
     Raises
     ------
     FERError
-        If `y_prob` has other rows than `y_true`, other columns than `labels`, or
-        values outside of 0 to 1.
+        If `y_prob` does not have one row per label in `y_true` and one column per class
+        in `labels`, or has values outside of 0 to 1.
 
     See Also
     --------
@@ -158,10 +158,10 @@ def _check(y_true, y_prob, labels):
     check_lengths(y_true=y_true, y_prob=y_prob)
     y_prob, labels = check_prob(y_prob, labels)
     (true, names), _ = name_labels(y_true, labels)
-    strangers = np.setdiff1d(true, names)
-    if len(strangers):
+    unknown = np.setdiff1d(true, names)
+    if len(unknown):
         raise FERError(
-            f"y_true holds {strangers[0].item()!r}, which is none of the labels "
+            f"y_true holds {unknown[0].item()!r}, which is none of the labels "
             f"{', '.join(names)}. Pass labels=estimator.classes_."
         )
     return true, y_prob, names

@@ -10,7 +10,7 @@ class ClassFrequencyDisplay:
     r"""Bar graph of the number of faces of each emotion.
 
     FER2013 is uneven, 25 % happy and 1.5 % disgust, which is why splits are stratified
-    and why accuracy alone says little about the rare emotions. Build it with
+    and why accuracy alone says little about the rare emotions. Create it with
     `from_labels`.
 
     Parameters
@@ -54,27 +54,27 @@ class ClassFrequencyDisplay:
 
     @classmethod
     def from_labels(cls, y, *, labels=None, display_labels=None, ax=None, **kwargs):
-        """Count the labels and draw the bars.
+        """Count the labels and plot the bars.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
             Emotions: names, or whole numbers that `display_labels` names.
         labels : array-like of shape (n_classes,), default=None
-            Classes that get a bar even if `y` lacks them, such as ``range(7)``.
+            Classes that get a bar even if they are not in `y`, such as ``range(7)``.
         display_labels : sequence of str, default=None
             Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
             distinct labels. None names the numbers 0 to 6, all seven of them, as
             FER2013 does, and takes other labels as they are.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
         **kwargs : dict
             Passed to `matplotlib.axes.Axes.bar`.
 
         Returns
         -------
         ClassFrequencyDisplay
-            The display, with the counts drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -88,12 +88,12 @@ class ClassFrequencyDisplay:
         return cls(counts, class_names=class_names).plot(ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):
-        """Draw the bars.
+        """Plot the bars.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
         **kwargs : dict
             Passed to `matplotlib.axes.Axes.bar`.
 

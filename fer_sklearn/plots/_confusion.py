@@ -9,7 +9,7 @@ from ._style import get_axes
 def plot_confusion_matrix(
     y_true, y_pred, *, normalize="true", display_labels=None, ax=None, **kwargs
 ):
-    """Draw which emotion is taken for which, by scikit-learn's own display.
+    """Plot the confusion matrix, with scikit-learn's own display.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def plot_confusion_matrix(
         distinct labels. None names the numbers 0 to 6, all seven of them, as
         FER2013 does, and takes other labels as they are.
     ax : matplotlib Axes, default=None
-        Axes to draw on; None makes a new figure.
+        Axes to plot on; None makes a new figure.
     **kwargs : dict
         Passed to `sklearn.metrics.ConfusionMatrixDisplay.from_predictions`.
 
@@ -37,7 +37,7 @@ def plot_confusion_matrix(
     Raises
     ------
     FERError
-        If the two have another length, are empty or have missing labels.
+        If their lengths differ, or they are empty or have missing labels.
 
     See Also
     --------

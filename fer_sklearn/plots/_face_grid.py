@@ -18,10 +18,10 @@ RIGHT, WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
 
 
 class FaceGridDisplay:
-    r"""Faces side by side, each with its label and prediction beneath.
+    r"""Faces in a grid, each with its label and prediction below.
 
     A right prediction has a blue frame and a check mark, a wrong one a vermillion
-    frame and a cross. Build it with `from_faces`, `from_predictions` or
+    frame and a cross. Create it with `from_faces`, `from_predictions` or
     `from_estimator`.
 
     Parameters
@@ -48,7 +48,7 @@ class FaceGridDisplay:
 
     See Also
     --------
-    MistakesDisplay : The mistakes that a model is most sure of.
+    MistakesDisplay : The most confident mistakes of a model.
 
     Examples
     --------
@@ -74,17 +74,17 @@ class FaceGridDisplay:
     def from_faces(
         cls, X, y=None, *, n_faces=28, n_columns=None, display_labels=None, ax=None
     ):
-        """Draw faces as they are.
+        """Plot faces as they are.
 
         Parameters
         ----------
         X : array-like of shape (n_samples,) or (n_samples, height, width)
-            Pixel strings, an array of grey levels, or AugmentedImages, of which one
-            draw is shown.
+            Pixel strings, an array of grey levels, or AugmentedImages, whose
+            samples of epoch 0 are shown.
         y : array-like of shape (n_samples,), default=None
             Emotions: names, or whole numbers that `display_labels` names.
         n_faces : int, default=28
-            Number of faces: the first ones. Shuffle `X` for others.
+            Number of faces; the first ones of `X`.
         n_columns : int, default=None
             Number of faces next to each other; None means 7.
         display_labels : sequence of str, default=None
@@ -92,17 +92,17 @@ class FaceGridDisplay:
             distinct labels. None names the numbers 0 to 6, all seven of them, as
             FER2013 does, and takes other labels as they are.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
         FaceGridDisplay
-            The display, with the faces drawn.
+            The display, plotted.
 
         Raises
         ------
         FERError
-            If `X` and `y` have another length or hold no faces or labels.
+            If the lengths of `X` and `y` differ, or there are no faces or labels.
         """
         check_lengths(X=X, y=y)
         check_count(n_faces=n_faces)
@@ -115,26 +115,26 @@ class FaceGridDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y=None, *, n_faces=28, **kwargs):
-        """Predict and draw faces.
+        """Predict and plot faces.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier or pipeline. With `predict_proba`, the probabilities
-            are written as well.
+            A fitted classifier or pipeline. The probabilities
+            are shown if it has `predict_proba`.
         X : array-like of shape (n_samples,) or (n_samples, height, width)
             Pixel strings or an array of grey levels, as `estimator` takes them.
         y : array-like of shape (n_samples,), default=None
             Their labels, or the names that `estimator` has for them.
         n_faces : int, default=28
-            Number of faces: the first ones. No others are predicted.
+            Number of faces; only the first ones of `X` are predicted.
         **kwargs : dict
             Passed to `from_predictions`.
 
         Returns
         -------
         FaceGridDisplay
-            The display, with the faces drawn.
+            The display, plotted.
         """
         check_lengths(X=X, y=y)
         check_count(n_faces=n_faces)
@@ -167,7 +167,7 @@ class FaceGridDisplay:
         display_labels=None,
         ax=None,
     ):
-        """Draw faces with predictions that are there already.
+        """Plot faces with existing predictions.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class FaceGridDisplay:
         confidence : array-like of shape (n_samples,), default=None
             Probabilities of the predictions, 0 to 1.
         n_faces : int, default=28
-            Number of faces: the first ones.
+            Number of faces; the first ones of `X`.
         n_columns : int, default=None
             Number of faces next to each other; None means 7.
         display_labels : sequence of str, default=None
@@ -188,17 +188,17 @@ class FaceGridDisplay:
             distinct labels. None names the numbers 0 to 6, all seven of them, as
             FER2013 does, and takes other labels as they are.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
         FaceGridDisplay
-            The display, with the faces drawn.
+            The display, plotted.
 
         Raises
         ------
         FERError
-            If the columns have other lengths or hold no faces or labels.
+            If the columns have different lengths or hold no faces or labels.
         """
         check_lengths(X=X, y_true=y_true, y_pred=y_pred, confidence=confidence)
         check_count(n_faces=n_faces)
@@ -212,12 +212,12 @@ class FaceGridDisplay:
         ).plot(ax, n_columns=n_columns)
 
     def plot(self, ax=None, *, n_columns=None):
-        """Draw the faces.
+        """Plot the faces.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
         n_columns : int, default=None
             Number of faces next to each other; None means 7.
 

@@ -1,4 +1,4 @@
-"""Faces and labels in all the forms that people hold them in."""
+"""Faces and labels in all the forms that users pass."""
 
 from numbers import Integral
 
@@ -121,10 +121,10 @@ def _choose_names(display_labels, labels):
 def _check_known(columns, labels):
     for column in columns:
         if column.dtype.kind == labels.dtype.kind:
-            strangers = np.setdiff1d(column, labels)
-            if len(strangers):
+            unknown = np.setdiff1d(column, labels)
+            if len(unknown):
                 raise FERError(
-                    f"Label {strangers[0].item()!r} is not among the classes "
+                    f"Label {unknown[0].item()!r} is not among the classes "
                     f"{labels.tolist()}."
                 )
 
@@ -194,7 +194,7 @@ def predict_proba(estimator, X):
     """Probabilities and classes, or an error that says what the estimator lacks."""
     if not hasattr(estimator, "predict_proba"):
         raise FERError(
-            f"{type(estimator).__name__} has no predict_proba, which this picture "
+            f"{type(estimator).__name__} has no predict_proba, which this plot "
             "needs. Wrap it in sklearn.calibration.CalibratedClassifierCV."
         )
     return np.asarray(estimator.predict_proba(X)), np.asarray(estimator.classes_)

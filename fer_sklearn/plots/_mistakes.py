@@ -1,4 +1,4 @@
-"""The mistakes that a model is most sure of."""
+"""The most confident mistakes of a model."""
 
 import numpy as np
 
@@ -19,14 +19,14 @@ from ._style import FONT_SIZE, get_axes, percent
 class MistakesDisplay:
     """The faces that are mistaken with the highest probability.
 
-    Among them are the wrong labels of FER2013, of which there are many, pictures that
-    are no faces, and the model's true weaknesses. The row number is written beneath, so
-    that each can be looked up. Build it with `from_estimator` or `from_predictions`.
+    Among them are the many wrong labels of FER2013, pictures that do not show a face,
+    and the model's true weaknesses. The row number is written below each face, so that
+    you can look it up. Create it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     images : ndarray of shape (n_faces, height, width), dtype uint8
-        Grey levels, 0 to 255, the surest mistake first.
+        Grey levels, 0 to 255, the most confident mistake first.
     indices : array-like of shape (n_faces,)
         Their rows in `X`, from 0.
     y_true, y_pred : sequence of str of length n_faces
@@ -34,7 +34,7 @@ class MistakesDisplay:
     confidence : array-like of shape (n_faces,)
         Probabilities of the predictions, 0 to 1.
     n_mistakes, n_samples : int
-        How many mistakes there are in all, among how many faces.
+        Number of all mistakes, and of all faces.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class MistakesDisplay:
     See Also
     --------
     FaceGridDisplay : Any faces, right and wrong.
-    plot_calibration : Whether the probabilities are right on the whole.
+    plot_calibration : Whether the probabilities are right on average.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class MistakesDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, **kwargs):
-        """Predict all faces and draw the surest mistakes.
+        """Predict all faces and plot the most confident mistakes.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class MistakesDisplay:
         Returns
         -------
         MistakesDisplay
-            The display, with the mistakes drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class MistakesDisplay:
         display_labels=None,
         ax=None,
     ):
-        """Draw the surest mistakes among predictions that are there already.
+        """Plot the most confident mistakes among existing predictions.
 
         Parameters
         ----------
@@ -134,24 +134,24 @@ class MistakesDisplay:
         labels : array-like of shape (n_classes,), default=None
             The columns' classes, ``estimator.classes_``; None means 0 to 6.
         n_faces : int, default=14
-            Largest number of mistakes to draw.
+            Largest number of mistakes to plot.
         n_columns : int, default=None
             Number of faces next to each other; None means 7.
         display_labels : sequence of str, default=None
-            Names of `labels`, for labels that are no emotions.
+            Names of `labels`, for labels that are not emotions.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
         MistakesDisplay
-            The display, with the mistakes drawn.
+            The display, plotted.
 
         Raises
         ------
         FERError
-            If the columns have other lengths, or `y_prob` other columns than `labels`
-            or values outside of 0 to 1.
+            If the columns have different lengths, or `y_prob` does not have one column
+            per class in `labels`, or has values outside of 0 to 1.
         """
         check_count(n_faces=n_faces)
         check_lengths(X=X, y_true=y_true, y_prob=y_prob)
@@ -174,12 +174,12 @@ class MistakesDisplay:
         ).plot(ax, n_columns=n_columns)
 
     def plot(self, ax=None, *, n_columns=None):
-        """Draw the faces.
+        """Plot the faces.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
         n_columns : int, default=None
             Number of faces next to each other; None means 7.
 

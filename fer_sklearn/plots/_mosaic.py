@@ -10,20 +10,20 @@ _LETTER = 0.62  # of the font size, a generous width of a letter
 
 
 class Mosaic:
-    """Faces in rows on one axes, each with a caption of some lines beneath.
+    """Faces in rows on one axes, each with a caption of some lines below.
 
     Parameters
     ----------
     ax : matplotlib Axes or None
         Where to draw; None makes a figure that fits.
     n_faces : int
-        How many faces.
+        Number of faces.
     n_columns : int or None
-        How many of them stand next to each other; None means 7.
+        Number of faces next to each other; None means 7.
     captions : list of str, default=()
-        One a face, lines parted by newlines; they set the room beneath the faces.
+        One per face, with newlines between lines; they set the space below the faces.
     row_labels : list of str, default=()
-        One a row; they set the room at the left.
+        One per row; they set the space at the left.
     extra_height : float, default=0
         Inches for a title and the like, in a new figure.
     """

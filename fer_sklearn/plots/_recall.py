@@ -1,4 +1,4 @@
-"""How much of each emotion is recognised, and how sure that number is."""
+"""Recall of each emotion, with confidence intervals."""
 
 import numpy as np
 from scipy.stats import binomtest
@@ -12,8 +12,8 @@ class RecallDisplay:
     """Recall of each emotion, with Wilson confidence intervals.
 
     The recall is the share of an emotion's faces that are recognised. FER2013's test
-    splits hold 56 and 55 disgusted faces, so that recall is known to some 12 points
-    only: two models are not told apart by it. Build it with `from_estimator` or
+    splits have 56 and 55 faces of disgust, so its recall is only known to about 12
+    points. Create it with `from_estimator` or
     `from_predictions`.
 
     Parameters
@@ -27,7 +27,7 @@ class RecallDisplay:
     class_names : sequence of str of length n_classes
         Names of the classes, from top to bottom.
     confidence_level : float, default=0.95
-        How often such an interval holds the true recall.
+        Share of such intervals that contain the true recall.
 
     Attributes
     ----------
@@ -40,11 +40,11 @@ class RecallDisplay:
     errorbar_ : matplotlib ErrorbarContainer
         Points and intervals.
     texts_ : list of matplotlib Text
-        The recall, right of each interval.
+        The recalls, to the right of the intervals.
 
     See Also
     --------
-    plot_confusion_matrix : What an emotion is mistaken for.
+    plot_confusion_matrix : Which emotions are confused with each other.
 
     References
     ----------
@@ -76,7 +76,7 @@ class RecallDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, y, **kwargs):
-        """Predict and draw the recalls.
+        """Predict and plot the recalls.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class RecallDisplay:
         Returns
         -------
         RecallDisplay
-            The display, with the recalls drawn.
+            The display, plotted.
         """
         y_pred = estimator.predict(X)
         if kwargs.get("display_labels") is None:
@@ -110,7 +110,7 @@ class RecallDisplay:
         ax=None,
         **kwargs,
     ):
-        """Compute and draw the recalls.
+        """Compute and plot the recalls.
 
         Parameters
         ----------
@@ -120,25 +120,25 @@ class RecallDisplay:
             Predicted emotions. An emotion that is predicted but is not in `y_true`
             has no recall and is left out.
         confidence_level : float, default=0.95
-            How often such an interval holds the true recall, between 0 and 1.
+            Share of such intervals that contain the true recall, between 0 and 1.
         display_labels : sequence of str, default=None
             Names of the labels 0, 1, 2, ..., such as `EMOTIONS`, or of the sorted
             distinct labels. None names the numbers 0 to 6, all seven of them, as
             FER2013 does, and takes other labels as they are.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
         **kwargs : dict
             Passed to `matplotlib.axes.Axes.errorbar`.
 
         Returns
         -------
         RecallDisplay
-            The display, with the recalls drawn.
+            The display, plotted.
 
         Raises
         ------
         FERError
-            If the two have another length, are empty or have missing labels, or if
+            If their lengths differ, or they are empty or have missing labels, or if
             `confidence_level` is not between 0 and 1.
         """
         if not 0 < confidence_level < 1:
@@ -167,12 +167,12 @@ class RecallDisplay:
         ).plot(ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):
-        """Draw points with intervals.
+        """Plot points with intervals.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
         **kwargs : dict
             Passed to `matplotlib.axes.Axes.errorbar`.
 

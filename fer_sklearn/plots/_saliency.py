@@ -7,7 +7,7 @@ from ._inputs import as_face, as_faces, name_by_model, predict_proba
 from ._mosaic import Mosaic
 from ._style import SMALL_FONT_SIZE, percent
 
-_COLORS = "PuOr_r"  # told apart with every common kind of colour blindness
+_COLORS = "PuOr_r"  # distinct with every common kind of colour blindness
 
 
 class SaliencyDisplay:
@@ -15,7 +15,7 @@ class SaliencyDisplay:
 
     A grey patch is moved over the face. Where covering it lowers the probability of
     the emotion the map is orange, where it raises the probability purple. Only
-    `predict_proba` is asked, so that any classifier can be looked into. Build it with
+    `predict_proba` is asked, so that any classifier can be looked into. Create it with
     `from_estimator`.
 
     Parameters
@@ -83,7 +83,7 @@ class SaliencyDisplay:
     def from_estimator(
         cls, estimator, X, *, target=None, patch_size=None, stride=None, ax=None
     ):
-        """Cover the faces part by part, predict, and draw the maps.
+        """Cover the faces part by part, predict, and plot the maps.
 
         Parameters
         ----------
@@ -101,12 +101,12 @@ class SaliencyDisplay:
         stride : int, default=None
             Pixels from one place of the patch to the next; None takes half a patch.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------
         SaliencyDisplay
-            The display, with the maps drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -151,12 +151,12 @@ class SaliencyDisplay:
         ).plot(ax)
 
     def plot(self, ax=None):
-        """Draw the faces and their maps.
+        """Plot the faces and their maps.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to plot on; None makes a new figure.
 
         Returns
         -------

@@ -1,11 +1,11 @@
-"""What the pictures share: colours, sizes, axes. No pyplot settings are changed."""
+"""What the plots share: colours, sizes, axes. No pyplot settings are changed."""
 
 import numpy as np
 
 from .._utils import require
 from ..exceptions import FERError
 
-# Okabe & Ito (2008), told apart with every common kind of colour blindness.
+# Okabe & Ito (2008), distinct with every common kind of colour blindness.
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
 VERMILLION = "#D55E00"
@@ -30,7 +30,7 @@ def get_axes_grid(ax, n_axes, n_columns, height, width=WIDTH):
     """Return (figure, list of axes): new, the user's own, or inside of one of theirs.
 
     As in scikit-learn's PartialDependenceDisplay, a single `ax` is a frame: it is
-    turned off and a grid is drawn in its place.
+    turned off and a grid takes its place.
     """
     plt = require("matplotlib.pyplot", extra="plots")
     n_rows = -(-n_axes // n_columns)

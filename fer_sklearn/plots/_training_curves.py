@@ -21,7 +21,7 @@ from ._style import (
 class TrainingCurvesDisplay:
     """Training and validation curves, with the best epoch marked.
 
-    Build it with `from_estimator` for a fitted classifier, or with `from_history` for
+    Create it with `from_estimator` for a fitted classifier, or with `from_history` for
     a table, such as the csv of a run that is still under way.
 
     Parameters
@@ -29,7 +29,7 @@ class TrainingCurvesDisplay:
     history : DataFrame
         One row an epoch, with the columns ``epoch`` (from 1) and ``train_loss``, and
         any of ``train_accuracy``, ``valid_loss``, ``valid_accuracy`` (0 to 1) and
-        ``lr``. Columns that are absent or empty are not drawn.
+        ``lr``. Missing or empty columns are not plotted.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class TrainingCurvesDisplay:
         accuracy the one with the lowest validation loss; None without either. With
         ``early_stopping=True`` its weights are the ones that the classifier keeps.
     axes_ : dict of str to matplotlib Axes
-        The panels, named ``"loss"``, ``"accuracy"`` and ``"lr"`` as far as drawn.
+        The panels, named ``"loss"``, ``"accuracy"`` and ``"lr"`` if they are plotted.
     ax_ : ndarray of matplotlib Axes
         The same panels from left to right.
     figure_ : matplotlib Figure
@@ -71,7 +71,7 @@ class TrainingCurvesDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None):
-        """Draw the history of a fitted classifier.
+        """Plot the history of a fitted classifier.
 
         Parameters
         ----------
@@ -79,13 +79,13 @@ class TrainingCurvesDisplay:
             A fitted `FERClassifier`, a pipeline that ends in one, or a search over
             either, whose best estimator is taken.
         ax : matplotlib Axes or array of them, default=None
-            A single one is a frame that the panels are drawn into; an array has one
+            The panels are plotted inside a single one; an array has one
             for each panel; None makes a new figure.
 
         Returns
         -------
         TrainingCurvesDisplay
-            The display, with the history drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -96,20 +96,20 @@ class TrainingCurvesDisplay:
 
     @classmethod
     def from_history(cls, history, *, ax=None):
-        """Draw a table of epochs.
+        """Plot a table of epochs.
 
         Parameters
         ----------
         history : DataFrame, str or path-like
             The table, or the csv file that holds it.
         ax : matplotlib Axes or array of them, default=None
-            A single one is a frame that the panels are drawn into; an array has one
+            The panels are plotted inside a single one; an array has one
             for each panel; None makes a new figure.
 
         Returns
         -------
         TrainingCurvesDisplay
-            The display, with the history drawn.
+            The display, plotted.
 
         Raises
         ------
@@ -119,12 +119,12 @@ class TrainingCurvesDisplay:
         return cls(_read_history(history)).plot(ax)
 
     def plot(self, ax=None):
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes or array of them, default=None
-            A single one is a frame that the panels are drawn into; an array has one
+            The panels are plotted inside a single one; an array has one
             for each panel; None makes a new figure.
 
         Returns

@@ -16,18 +16,18 @@ STILL = {
 }
 
 
-def test_a_row_for_each_knob(images, assert_legible):
+def test_a_row_for_each_parameter(images, assert_legible):
     augmenter = RandomAffineAugmenter(random_state=0)
     display = AugmentationDisplay.from_augmenter(augmenter, images[3])
-    knobs = [label.split("=")[0] for label in display.draws]
-    assert knobs == [*STILL, "all together"]
-    assert "rotation_range=15" in display.draws
+    parameters = [label.split("=")[0] for label in display.samples]
+    assert parameters == [*STILL, "all together"]
+    assert "rotation_range=15" in display.samples
     names = [text.get_text() for text in display.texts_]
     assert {"rotation_range\n15°", "width_shift_range\n0.1 of the width"} <= {*names}
     assert "all together" in names
     # Each row starts with the face as it is, and varies it.
     assert len(display.pictures_) == 8 * 7
-    for row, draws in enumerate(display.draws.values()):
+    for row, draws in enumerate(display.samples.values()):
         shown = [p.get_array() for p in display.pictures_[7 * row : 7 * row + 7]]
         np.testing.assert_array_equal(shown[0], images[3])
         np.testing.assert_array_equal(shown[1:], draws)
@@ -35,24 +35,24 @@ def test_a_row_for_each_knob(images, assert_legible):
     assert_legible(display.figure_, [display.ax_.title, *display.texts_])
 
 
-def test_other_knobs_rest(images):
+def test_other_parameters_are_off(images):
     augmenter = RandomAffineAugmenter(random_state=0)
-    draws = AugmentationDisplay.from_augmenter(augmenter, images[3]).draws
-    for draw in draws["horizontal_flip=True"]:
+    samples = AugmentationDisplay.from_augmenter(augmenter, images[3]).samples
+    for sample in samples["horizontal_flip=True"]:
         assert any(
-            np.array_equal(draw, face) for face in (images[3], images[3, :, ::-1])
+            np.array_equal(sample, face) for face in (images[3], images[3, :, ::-1])
         )
 
 
-def test_knobs_at_rest_have_no_row(images):
+def test_parameters_that_are_off_have_no_row(images):
     augmenter = RandomAffineAugmenter(
         **STILL | {"rotation_range": 5, "zoom_range": (1, 1)}
     )
     display = AugmentationDisplay.from_augmenter(augmenter, images[0])
-    assert list(display.draws) == ["rotation_range=5"]
+    assert list(display.samples) == ["rotation_range=5"]
     augmenter.set_params(zoom_range=(0.8, 1.0))
     display = AugmentationDisplay.from_augmenter(augmenter, images[0])
-    assert list(display.draws) == [
+    assert list(display.samples) == [
         "rotation_range=5",
         "zoom_range=(0.8, 1.0)",
         "all together",
@@ -61,18 +61,20 @@ def test_knobs_at_rest_have_no_row(images):
 
 def test_nothing_moves(images):
     display = AugmentationDisplay.from_augmenter(
-        RandomAffineAugmenter(**STILL), images[0], n_draws=2
+        RandomAffineAugmenter(**STILL), images[0], n_samples=2
     )
-    assert list(display.draws) == ["all together"]
-    np.testing.assert_array_equal(display.draws["all together"], [images[0], images[0]])
+    assert list(display.samples) == ["all together"]
+    np.testing.assert_array_equal(
+        display.samples["all together"], [images[0], images[0]]
+    )
 
 
 def test_seed_and_untouched_augmenter(faces, images):
     augmenter = RandomAffineAugmenter(random_state=1)
     first = AugmentationDisplay.from_augmenter(augmenter, images[0])
     second = AugmentationDisplay.from_augmenter(augmenter, faces.data[0])
-    for label, draws in first.draws.items():
-        np.testing.assert_array_equal(draws, second.draws[label])
+    for label, samples in first.samples.items():
+        np.testing.assert_array_equal(samples, second.samples[label])
     assert augmenter.rotation_range == 15 and not hasattr(augmenter, "image_shape_")
 
 
@@ -80,8 +82,8 @@ def test_bad_input(images, model):
     augmenter = RandomAffineAugmenter()
     with pytest.raises(FERError, match="single face, got 210"):
         AugmentationDisplay.from_augmenter(augmenter, images)
-    with pytest.raises(FERError, match="n_draws is 0"):
-        AugmentationDisplay.from_augmenter(augmenter, images[0], n_draws=0)
+    with pytest.raises(FERError, match="n_samples is 0"):
+        AugmentationDisplay.from_augmenter(augmenter, images[0], n_samples=0)
     for other in (model, 3, None):
         with pytest.raises(FERError, match="expected a RandomAffineAugmenter"):
             AugmentationDisplay.from_augmenter(other, images[0])
