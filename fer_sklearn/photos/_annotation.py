@@ -8,7 +8,7 @@ from ..exceptions import FERError
 from ._boxes import as_boxes, shared_areas
 from ._reading import open_photo
 
-# Okabe and Ito's colours, which also people with a colour vision deficiency tell apart.
+# Okabe and Ito's colours, distinct also with a colour vision deficiency.
 _COLOURS = (
     (213, 94, 0),
     (0, 158, 115),
@@ -21,12 +21,12 @@ _COLOURS = (
 
 
 def annotate(photo, boxes, probabilities, classes, *, bars=True):
-    """Draw what was found into a copy of a photograph.
+    """Draw predictions into a copy of a photograph.
 
     Each face gets a box in the colour of its emotion, the emotion with its
     probability, and, next to the face, a bar for the probability of each emotion. The
-    bars cover neither a face nor each other: where there is no room for those of all
-    faces, none are drawn.
+    bars never cover a face or each other; if there is not enough space for the bars of
+    all faces, there are none.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True):
     classes : sequence of length n_classes
         Name of the emotion of each column.
     bars : bool, default=True
-        Whether the bars are drawn, if there is room for them.
+        Whether to draw the bars, if there is enough space.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True):
     Raises
     ------
     FERError
-        If the numbers of boxes, probabilities and classes do not fit.
+        If the numbers of boxes, probabilities and classes do not match.
 
     See Also
     --------
@@ -116,7 +116,7 @@ def _draw_face(draw, size, box, row, names):
     line = max(2, round(max(size) / 300))
     draw.rectangle((x, y, x + width - 1, y + height - 1), outline=colour, width=line)
     text = f"{names[best]} {100 * row[best]:.0f} %"
-    # Hardly wider than the box, or it would reach over the next face.
+    # Hardly wider than the box, so that it does not cover the next face.
     fonts = _fonts(size)
     fitting = (font for font in fonts if _text_size(font, text)[0] <= 1.1 * width)
     font = next(fitting, fonts[-1])

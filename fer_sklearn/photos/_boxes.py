@@ -35,7 +35,7 @@ def as_boxes(boxes):
             "Boxes are rows of four numbers, x, y, width, height; these have shape "
             f"{boxes.shape}."
         )
-    # Beyond this no picture reaches, and sums of such numbers would overflow.
+    # No picture is this large, and sums of such numbers would overflow.
     bad = ~(np.abs(boxes) < 2**31).all(axis=1) | (boxes[:, 2:].round() < 1).any(axis=1)
     if bad.any():
         row = int(bad.argmax())
@@ -47,7 +47,7 @@ def as_boxes(boxes):
 
 
 def check_min_face_size(min_face_size):
-    """Refuse what is no size in pixels."""
+    """Check a size in pixels."""
     if min_face_size is None:
         return
     if not isinstance(min_face_size, Integral) or min_face_size < 1:
@@ -57,7 +57,7 @@ def check_min_face_size(min_face_size):
 
 
 def largest_first(boxes):
-    """Order of the boxes by area, and from left to right where equal."""
+    """Order of the boxes: by area, then from left to right."""
     return np.lexsort((boxes[:, 1], boxes[:, 0], -boxes[:, 2] * boxes[:, 3]))
 
 

@@ -25,7 +25,7 @@ def detect_faces(photo, *, detector=None, min_face_size=None, return_scores=Fals
         Side in pixels of the smallest face; smaller boxes are left out. More is
         faster with the default detector. None is the detector's own limit.
     return_scores : bool, default=False
-        Whether the scores come as well.
+        Whether to return the scores, too.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def detect_faces(photo, *, detector=None, min_face_size=None, return_scores=Fals
         x, y, width, height of each face, in pixels of the upright photograph, the
         largest face first. A box may reach over the border.
     scores : ndarray of shape (n_faces,), dtype float64
-        What the detector says about each face, more is surer; NaN if it says nothing.
+        Confidence of the detector, in its own units; NaN if it gives none.
         Only if `return_scores`.
 
     Raises
@@ -98,7 +98,7 @@ def find_faces(image, detector, min_face_size):
 def _split(found):
     """Boxes and scores from what a detector returns."""
     scores = None
-    # Two boxes in a tuple are no pair of boxes and scores.
+    # A tuple of two boxes is not a pair of boxes and scores.
     if isinstance(found, tuple) and len(found) == 2 and _are_boxes(found[0]):
         found, scores = found
     boxes = as_boxes(found)
@@ -117,7 +117,7 @@ def _are_boxes(found):
 
 
 def _check_fit(boxes, width, height):
-    """Refuse boxes of another convention before memory is taken for them."""
+    """Refuse boxes of another convention before memory is allocated for them."""
     too_large = (boxes[:, 2:] > 2 * max(width, height)).any(axis=1)
     if too_large.any():
         row = int(too_large.argmax())

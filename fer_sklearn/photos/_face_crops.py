@@ -22,10 +22,10 @@ class FaceCrops:
     photo_indices : ndarray of shape (n_faces,), dtype int64
         The photograph of each face, counted from 0.
     scores : ndarray of shape (n_faces,), dtype float64
-        What the detector says about each face; NaN where it was not asked.
+        Confidence of the detector, in its own units; NaN where it was not called.
     is_whole : ndarray of shape (n_faces,), dtype bool
-        Whether the picture was taken as the face, because it was said to be one or
-        because no face was found in a picture that is about as small as a face.
+        Whether the whole picture is the face: `cropped` said so, or no face was found
+        in a picture that is about as small as a face.
     n_photos : int
         Number of photographs, those without a face included.
 

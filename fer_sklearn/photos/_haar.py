@@ -10,8 +10,7 @@ from .._utils import require
 from ..exceptions import FERError
 from ._boxes import as_boxes, check_min_face_size, drop_inner_boxes
 
-# A cascade keeps buffers while it searches: one a thread, or two searches at once
-# would write into each other's.
+# A cascade has buffers for its search, so each thread has its own cascades.
 _loaded = threading.local()
 
 _importing = threading.Lock()
@@ -31,8 +30,8 @@ class HaarFaceDetector:
     """Find frontal faces with a Haar cascade that OpenCV's wheel contains.
 
     The detector of Viola and Jones [1]_ as trained by Lienhart [2]_: no download, no
-    second network, some 10 ms for a picture of 192x192 pixels. It finds faces that
-    look towards the camera; turned by more than about 30 degrees they are missed.
+    second network, about 10 ms for a picture of 192x192 pixels. It finds faces that
+    look towards the camera and misses those turned by more than about 30 degrees.
 
     Parameters
     ----------
@@ -42,8 +41,8 @@ class HaarFaceDetector:
         Factor between two sizes that are searched, above 1. Closer to 1 finds more
         faces and takes longer.
     min_neighbors : int, default=3
-        Overlapping hits that make a face. More gives fewer false faces and misses
-        more true ones.
+        Number of overlapping hits that count as a face. A higher number gives fewer
+        false faces and misses more true ones.
     min_face_size : int, default=None
         Side in pixels of the smallest face to look for. None is a 24th of the
         picture's longer side, and at least 24 pixels.
@@ -171,6 +170,6 @@ def _load(cv2, name):
         except (cv2.error, SystemError):  # both come out of OpenCV's binding
             cascade = None
         if cascade is None or cascade.empty():
-            raise FERError(f"{path} is no cascade that OpenCV can read.")
+            raise FERError(f"{path} is not a cascade that OpenCV can read.")
         _loaded.cascades[name] = cascade
     return _loaded.cascades[name]

@@ -8,7 +8,7 @@ from ._cropper import FaceCropper
 
 
 def predict_photos(pipe, photos, *, cropper=None):
-    """Tell the emotion of each face in some photographs.
+    """Predict the emotion of each face in photographs.
 
     Nothing is written and nothing is kept: the photographs are read one after
     another, and only their faces stay in memory.

@@ -33,7 +33,7 @@ def read_photo(photo):
     ImageFileError
         If a file is empty, cut off, not an image or too large.
     FERError
-        If this is no photograph, or an array of another shape or range.
+        If this is not a photograph, or an array of another shape or range.
     OSError
         If the file is missing or may not be read.
 
@@ -92,7 +92,7 @@ def list_photos(photos):
     """
     single = isinstance(photos, (str, bytes, os.PathLike)) or hasattr(photos, "read")
     single |= hasattr(photos, "convert") or getattr(photos, "ndim", 3) == 2
-    # Frames of three pixels' width are no photographs, a single RGB picture is.
+    # A single RGB picture, not frames that are three pixels wide.
     single |= getattr(photos, "ndim", 0) == 3 and photos.shape[-1] in (3, 4)
     if single or not hasattr(photos, "__iter__"):
         raise FERError("X is one photo, expected several. Put it into a list: [photo].")

@@ -49,7 +49,7 @@ def read_video(path, *, every=None):
     path : path-like
         A file in a format that OpenCV reads: mp4, avi, mov, mkv, webm, ...
     every : float, default=None
-        Seconds between two frames that are given out; those in between are skipped.
+        Seconds between two frames that are returned; those in between are skipped.
         None gives every frame.
 
     Yields
@@ -80,7 +80,7 @@ def read_video(path, *, every=None):
     if every is not None and not (isinstance(every, Real) and every > 0):
         raise FERError(f"every is {every!r}, expected seconds above 0, or None.")
     cv2 = import_opencv()
-    # OpenCV would take an address or a camera's number as well; files alone are meant.
+    # OpenCV also accepts addresses and numbers of cameras; only files are allowed here.
     path = Path(path).resolve()
     if not path.is_file():
         raise FileNotFoundError(2, os.strerror(2), str(path))

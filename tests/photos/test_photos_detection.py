@@ -191,5 +191,5 @@ class TestHaar:
     def test_a_file_that_is_no_cascade(self, tmp_path):
         path = tmp_path / "cascade.xml"
         path.write_text("<a></a>")
-        with pytest.raises(FERError, match="is no cascade"):
+        with pytest.raises(FERError, match="is not a cascade"):
             HaarFaceDetector(str(path))(BLACK)
