@@ -388,6 +388,7 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
+    "jpg": "image/jpeg",
 }
 
 _CARD_PAGE = """\

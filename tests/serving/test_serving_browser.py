@@ -192,6 +192,15 @@ def test_small_face_is_shown_large(browser, service, pictures):
     assert image["width"] == image["height"] == 240
 
 
+def test_example(browser, pipe):
+    """The real detector finds the face of the photograph that comes with the page."""
+    with serving(pipe) as client:
+        visit(browser, client)
+        browser.find_element("id", "example").click()
+        assert wait(browser, STATUS).startswith("1 face: ")
+        assert texts(browser, ".file") == ["example.jpg"]
+
+
 def test_treat_as_one_face(browser, service, pipe, pictures):
     photo = np.tile(pictures[0], (12, 6))
     face = FaceCropper(cropped=True).crop([photo])
@@ -240,11 +249,11 @@ def test_keyboard_reaches_everything(browser, service):
     from selenium.webdriver import Keys
 
     seen = []
-    for _ in range(6):
+    for _ in range(7):
         active = browser.switch_to.active_element
         active.send_keys(Keys.TAB)
         seen.append(browser.execute_script(FOCUSED))
-    assert [id for id in seen if id] == ["choose", "camera", "cropped"]
+    assert [id for id in seen if id] == ["choose", "camera", "example", "cropped"]
     browser.find_element("id", "camera").send_keys(Keys.ENTER)
     wait(browser, "return document.querySelector('#live-cards .card') !== null")
     assert browser.execute_script(FOCUSED) == "stop"

@@ -47,6 +47,16 @@ async function readFiles(files) {
   }
 }
 
+// Eileen Collins, photographed by NASA (public domain).
+async function readExample() {
+  try {
+    const photo = await (await fetch("page/example.jpg")).blob();
+    await readFiles([new File([photo], "example.jpg", { type: photo.type })]);
+  } catch (error) {
+    complain(error);
+  }
+}
+
 async function treatAsFace(article, sent, name, url, id, button) {
   button.disabled = true;
   $("alert").hidden = true;
@@ -206,6 +216,7 @@ $("file").addEventListener("change", () => {
   $("file").value = ""; // So that choosing the same file again is a change.
 });
 $("camera").addEventListener("click", startCamera);
+$("example").addEventListener("click", readExample);
 $("stop").addEventListener("click", () => {
   stopCamera();
   answered(false);
