@@ -40,5 +40,5 @@ crops = FaceCropper().crop([photo])
 _ = SaliencyDisplay.from_estimator(pipe, crops.images)
 
 # %%
-# No single part decides here: whichever is covered, the probability of *happy* changes by
-# about one point. A smile is visible in the mouth, the cheeks and the eyes.
+# No single part decides here: whichever is covered, the probability of *happy* changes
+# by about one point. A smile is visible in the mouth, the cheeks and the eyes.
