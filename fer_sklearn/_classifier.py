@@ -419,6 +419,8 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self, X, y, max_subtasks=None if self.max_time else self.max_epochs
         )
         with self._undone_on_failure():
+            # Everything is checked before the first batch, in this order: parameters,
+            # faces and labels, soft targets, validation data, network, checkpoint.
             self._check_parameters()
             warm = self.warm_start and hasattr(self, "net_")
             if warm:
@@ -698,6 +700,9 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             # As in _check_training_data: what is 0 in single precision is left out.
             weights = _check_sample_weight(sample_weight, X, dtype=np.float32)
             shares = shares[np.flatnonzero(weights)]
+        # Label 3 of 7 and the votes [0, 0, 0, 6, 0, 0, 4] with a share of 0.5: the label
+        # gives 0.5 to class 3, the votes 0.3 to class 3 and 0.2 to class 6, so the
+        # target is 0.8 and 0.2. Where nothing is known, the label keeps all of it.
         sums = shares.sum(axis=1, keepdims=True)
         weight = np.where(sums > 0, np.float32(share), np.float32(0))
         labels = np.eye(len(classes), dtype=np.float32)[targets]

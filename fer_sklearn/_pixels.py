@@ -424,9 +424,20 @@ def _read_fast(rows, out):
     digit, ten times the digit before it and a hundred times the one before that; a
     number ends where a blank follows.
     """
+    # rows = ["7 12", "255 0"] become "  7 12 255 0 ", one column per character below.
+    # `hundreds`, `levels` and `ends` start at the third character, so that there are
+    # always two before it.
+    #
+    #   digits     0  0  7  0  1  2  0  2  5   5  0  0  0
+    #   hundreds         0  0  0  0  0  0  0   2  0  0  0    two before, in one number
+    #   levels           7 70  1 12 20  2 25 255 50  0  0
+    #   ends             x        x            x     x       a digit, and then a blank
+    #
+    # The levels at the ends are 7, 12, 255 and 0.
     codes = _codes(rows)
     if codes is None:
         return False
+    # Blanks have the code 32, so that 32 - 48 goes round to 240 in uint8: no digit.
     digits = codes - 48
     is_digit = digits < 10
     digits *= is_digit
@@ -441,6 +452,8 @@ def _read_fast(rows, out):
     if (two[2:] & two[:-2]).any() or hundreds.max() > 2 or (levels < low).any():
         return False
     ends = is_digit[2:-1] > is_digit[3:]
+    # The number of levels of each row: the total could be right although one row has a
+    # level too few and the next one too many.
     stops = np.cumsum([len(text) + 1 for text in rows]).tolist()
     counts = (
         np.count_nonzero(ends[start:stop]) for start, stop in pairwise([0, *stops])

@@ -86,6 +86,10 @@ class Checkpoint(Callback):
             )
 
     def _restore(self, net, state):
+        # The file was written at the end of an epoch, say the fifth of ten. `history`
+        # then has five rows, from which the schedule knows that five are left, and the
+        # seeds of the sixth follow from its number. The state of the average tells
+        # whether the module holds the average or the weights in training.
         net.stop_reason = state["stop_reason"]
         net.module_.load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])

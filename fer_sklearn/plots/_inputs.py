@@ -82,6 +82,8 @@ def name_labels(*columns, classes=None, display_labels=None):
         All names; emotions first and in the order of `EMOTIONS`. Those of
         `display_labels` are in the order of their labels.
     """
+    # name_labels([3, 6], ["happy", "sad"]) gives the columns ["happy", "neutral"] and
+    # ["happy", "sad"], and the names ["happy", "sad", "neutral"], in FER2013's order.
     columns = [_check_labels(column) for column in columns]
     known = [] if classes is None else [_check_labels(classes)]
     whole = [c for c in (*columns, *known) if c.dtype.kind in "iu"]
