@@ -700,7 +700,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             # As in _check_training_data: what is 0 in single precision is left out.
             weights = _check_sample_weight(sample_weight, X, dtype=np.float32)
             shares = shares[np.flatnonzero(weights)]
-        # Label 3 of 7 and the votes [0, 0, 0, 6, 0, 0, 4] with a share of 0.5: the label
+        # Label 3 and the votes [0, 0, 0, 6, 0, 0, 4] with a share of 0.5: the label
         # gives 0.5 to class 3, the votes 0.3 to class 3 and 0.2 to class 6, so the
         # target is 0.8 and 0.2. Where nothing is known, the label keeps all of it.
         sums = shares.sum(axis=1, keepdims=True)

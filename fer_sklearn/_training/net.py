@@ -116,9 +116,9 @@ class FaceNet(NeuralNetClassifier):
         A callback calls `stop`, so that those after it still see the epoch. skorch's
         own (`EarlyStopping`, ...) raise KeyboardInterrupt instead, as Ctrl-C does.
         """
-        # Say early stopping asks for the end in epoch 7. skorch's way, an exception, would
-        # leave the callbacks after it without this epoch: no checkpoint, no row in a
-        # user's log. So the reason is kept until all of them were notified.
+        # Say early stopping asks for the end in epoch 7. An exception, as skorch raises,
+        # would leave the callbacks after it without this epoch: no checkpoint, no row
+        # in a user's log. So the reason is kept until all of them were notified.
         for callback in (self, *(callback for _, callback in self.callbacks_)):
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
@@ -177,7 +177,7 @@ class FaceNet(NeuralNetClassifier):
         targets = targets.to(self.device)
         faces = self.module_.normalize(to_tensor(grey_levels, device=self.device))
         faces = self._resize(faces)
-        # Mixup: with share 0.7, row 0 is 70 % of itself and 30 % of its partner, and its
+        # Mixup: with share 0.7, a face is 70 % of itself and 30 % of its partner. Its
         # loss is 70 % of that with its own label and 30 % of that with its partner's.
         share, partner = 1.0, None
         if self.mixup_alpha and not self.clean:
