@@ -116,7 +116,7 @@ class FaceNet(NeuralNetClassifier):
         A callback calls `stop`, so that those after it still see the epoch. skorch's
         own (`EarlyStopping`, ...) raise KeyboardInterrupt instead, as Ctrl-C does.
         """
-        # Say early stopping asks for the end in epoch 7. An exception, as skorch raises,
+        # Say early stopping asks for the end in epoch 7. An exception, as in skorch,
         # would leave the callbacks after it without this epoch: no checkpoint, no row
         # in a user's log. So the reason is kept until all of them were notified.
         for callback in (self, *(callback for _, callback in self.callbacks_)):
