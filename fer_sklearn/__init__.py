@@ -22,6 +22,7 @@ _EXPORTS = {
     "PixelStringTransformer": "_pixels",
     "RandomAffineAugmenter": "_augmentation",
     "FERClassifier": "_classifier",
+    "FaceEmbedder": "_embedder",
     "make_fer_pipeline": "_pipeline",
     "make_baseline_pipeline": "_pipeline",
     "predict_file": "_predict_file",

@@ -5,23 +5,16 @@ from numbers import Integral, Real
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ._augmented_images import AugmentedImages
 from ._callback_support import CallbackSupportMixin, fit_task
-from ._image_ops import FILL_MODES, TORCH_FILL_MODES, square_or_row
+from ._image_ops import FILL_MODES, TORCH_FILL_MODES, check_images
 from .exceptions import FERError
 
 __all__ = ["RandomAffineAugmenter"]
-
-# In this order of preference: what is neither becomes float32, not float64.
-_DTYPES = [np.float32, np.uint8, np.float64]
 
 
 class RandomAffineAugmenter(
@@ -261,7 +254,7 @@ class RandomAffineAugmenter(
             If the images have another size than those seen in `fit`.
         """
         check_is_fitted(self)
-        return self._check_images(X, reset=False)
+        return check_images(self, X, reset=False)
 
     def set_output(self, *, transform=None):
         """Accept any choice and ignore it.
@@ -300,37 +293,7 @@ class RandomAffineAugmenter(
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X):
         self._settings()
-        return self._check_images(X, reset=True)
-
-    def _check_images(self, X, *, reset):
-        if not hasattr(X, "ndim"):
-            X = np.asarray(X)
-        if X.ndim == 1 and X.dtype.kind not in "biufc":
-            raise FERError(
-                "X is a column of strings or other objects, expected images. Put a "
-                "PixelStringTransformer before this step to read pixel strings."
-            )
-        if X.ndim == 3:
-            return self._check_pictures(X, reset=reset)
-        X = validate_data(self, X, dtype=_DTYPES, reset=reset)
-        if reset:
-            self.image_shape_ = square_or_row(X.shape[1])
-        return X
-
-    def _check_pictures(self, X, *, reset):
-        X = check_array(X, dtype=_DTYPES, allow_nd=True, estimator=self)
-        size = "{}x{}".format(*X.shape[1:])
-        if reset:
-            if 0 in X.shape:
-                raise FERError(f"X has images of {size} pixels, expected at least 1x1.")
-            self.image_shape_ = X.shape[1:]
-            self.n_features_in_ = X.shape[1] * X.shape[2]
-        elif X.shape[1:] != self.image_shape_:
-            raise FERError(
-                f"X has images of {size} pixels, but {type(self).__name__} was fitted "
-                f"on {self.image_shape_[0]}x{self.image_shape_[1]}. Resize them first."
-            )
-        return X
+        return check_images(self, X, reset=True)
 
     def _settings(self):
         """Check the parameters and collect those that `AugmentedImages` needs."""

@@ -1,8 +1,8 @@
-"""Affine maps and erased rectangles for batches of grey-scale images.
+"""Batches of grey-scale images: their check, affine maps and erased rectangles.
 
-Pure functions of arrays: no random numbers, no state. Images have the shape
-(n_images, height, width). An affine map takes the (row, column) of an output pixel
-to a place in the input image, as in :func:`scipy.ndimage.affine_transform`.
+No random numbers, no state. Images have the shape (n_images, height, width). An affine
+map takes the (row, column) of an output pixel to a place in the input image, as in
+:func:`scipy.ndimage.affine_transform`.
 """
 
 import math
@@ -13,11 +13,15 @@ from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
+from sklearn.utils.validation import check_array, validate_data
+
+from .exceptions import FERError
 
 __all__ = [
     "FILL_MODES",
     "TORCH_FILL_MODES",
     "affine_maps",
+    "check_images",
     "erase",
     "erasing_boxes",
     "square_or_row",
@@ -46,6 +50,51 @@ def square_or_row(n_features):
     """Height and width of a picture of so many pixels: square, or a single row."""
     side = math.isqrt(n_features)
     return (side, side) if side * side == n_features else (1, n_features)
+
+
+def check_images(estimator, X, *, reset):
+    """Check the images that a transformer gets, and learn or compare their size.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With `reset`, it gets `image_shape_` and `n_features_in_`.
+    X : ndarray of shape (n_samples, height, width) or (n_samples, n_features)
+        Images, or rows of features as in `square_or_row`.
+    reset : bool
+        Whether this is `fit`.
+
+    Returns
+    -------
+    X : ndarray of the same shape, uint8, float32 or float64
+    """
+    if not hasattr(X, "ndim"):
+        X = np.asarray(X)
+    if X.ndim == 1 and X.dtype.kind not in "biufc":
+        raise FERError(
+            "X is a column of strings or other objects, expected images. Put a "
+            "PixelStringTransformer before this step to read pixel strings."
+        )
+    # In this order of preference: what is neither becomes float32, not float64.
+    dtypes = [np.float32, np.uint8, np.float64]
+    if X.ndim != 3:
+        X = validate_data(estimator, X, dtype=dtypes, reset=reset)
+        if reset:
+            estimator.image_shape_ = square_or_row(X.shape[1])
+        return X
+    X = check_array(X, dtype=dtypes, allow_nd=True, estimator=estimator)
+    size = "{}x{}".format(*X.shape[1:])
+    if reset:
+        if 0 in X.shape:
+            raise FERError(f"X has images of {size} pixels, expected at least 1x1.")
+        estimator.image_shape_ = X.shape[1:]
+        estimator.n_features_in_ = X.shape[1] * X.shape[2]
+    elif X.shape[1:] != estimator.image_shape_:
+        raise FERError(
+            f"X has images of {size} pixels, but {type(estimator).__name__} was fitted "
+            "on {}x{}. Resize them first.".format(*estimator.image_shape_)
+        )
+    return X
 
 
 def affine_maps(*, rotation, row_shift, column_shift, shear, zoom, flip, image_shape):

@@ -36,6 +36,7 @@ ORDER = [
     "plots",
     "_onnx",
     "_models",
+    "_embedder",
     "photos",
     "_predict_file",
     "distributed",
