@@ -52,6 +52,10 @@ _PARAMETERS = {
 _SYNTHETIC = {"max_epochs": 5, "batch_size": 32}
 _N_SYNTHETIC = 1400
 
+# In two minutes on 2,500 faces of FER2013, `compact` reaches 0.32 from scratch and 0.69
+# from its pretrained weights.
+_FEW_FACES = 5000
+
 
 def run(args):
     """Train, score, and write the run folder.
@@ -77,6 +81,11 @@ def run(args):
     folder = earlier or RunFolder.create(args.out, config | resolved)
     say = _silence if args.quiet else _say
     say(f"{len(train)} faces to train on, {len(valid)} to validate, in {folder.path}")
+    if config["data"] is not None and _too_few(train, pipe["cnn"]):
+        say(
+            "with so few faces, a trained model learns more: "
+            f"--pretrained {pipe['cnn'].network}"
+        )
     try:
         if options["teacher"]:
             say(f"asking {len(options['teacher'])} teacher(s) about {len(train)} faces")
@@ -91,6 +100,16 @@ def run(args):
     except BaseException:
         folder.discard()
         raise
+
+
+def _too_few(train, cnn):
+    """Whether a pretrained model is likely to be better than one from scratch."""
+    return (
+        len(train) < _FEW_FACES
+        and train.images.shape[1:] == (48, 48)
+        and cnn.pretrained is None
+        and cnn.network in pretrained_names()
+    )
 
 
 def _what_is_saved(folder):

@@ -11,7 +11,13 @@ import pytest
 from PIL import Image
 from sklearn.base import clone
 
-from fer_sklearn import EMOTIONS, load_model, make_baseline_pipeline, make_fer_pipeline
+from fer_sklearn import (
+    EMOTIONS,
+    load_model,
+    make_baseline_pipeline,
+    make_faces,
+    make_fer_pipeline,
+)
 from fer_sklearn.cli import main
 from fer_sklearn.cli.parser import build_parser
 from fer_sklearn.cli.train import (
@@ -324,6 +330,18 @@ def test_results_on_stdout_and_progress_on_stderr(train, faces_csv, tmp_path, ca
     expected = f"140 faces to train on, 70 to validate, in {tmp_path / 'run'}"
     assert first == expected
     assert [line[:11] for line in epochs] == ["epoch 1/2  ", "epoch 2/2  "]
+
+
+def test_few_faces_of_real_size_get_a_hint(tmp_path, capsys):
+    faces = make_faces(70, random_state=0)
+    table = {"emotion": faces.target, "pixels": faces.data}
+    pd.DataFrame(table).to_csv(tmp_path / "few.csv", index=False)
+    args = ["train", str(tmp_path / "few.csv"), "--epochs", "1", "--network", "nano"]
+    assert main([*args, "--out", str(tmp_path / "a")]) == 0
+    hint = "with so few faces, a trained model learns more: --pretrained nano"
+    assert capsys.readouterr().err.splitlines()[1] == hint
+    assert main([*args, "--out", str(tmp_path / "b"), "--pretrained", "nano"]) == 0
+    assert hint not in capsys.readouterr().err
 
 
 def test_quiet_and_without_matplotlib(train, faces_csv, tmp_path, capsys, monkeypatch):
