@@ -25,6 +25,7 @@ _EXPORTS = {
     "FaceEmbedder": "_embedder",
     "make_fer_pipeline": "_pipeline",
     "make_baseline_pipeline": "_pipeline",
+    "RejectingClassifier": "_rejecting",
     "predict_file": "_predict_file",
     "load_model": "_models",
     "load_pretrained": "_models",

@@ -21,6 +21,7 @@ ORDER = [
     "exceptions",
     "_utils",
     "_callback_support",
+    "_rejecting",
     "_model_format",
     "datasets",
     "metrics",

@@ -19,6 +19,7 @@ from ._augmented_faces import AugmentationDisplay
 from ._calibration import plot_calibration, plot_calibration_by_class
 from ._class_frequency import ClassFrequencyDisplay
 from ._confusion import plot_confusion_matrix
+from ._coverage import CoverageDisplay
 from ._face_grid import FaceGridDisplay
 from ._mistakes import MistakesDisplay
 from ._recall import RecallDisplay
@@ -28,6 +29,7 @@ from ._training_curves import TrainingCurvesDisplay
 __all__ = [
     "AugmentationDisplay",
     "ClassFrequencyDisplay",
+    "CoverageDisplay",
     "FaceGridDisplay",
     "MistakesDisplay",
     "RecallDisplay",
