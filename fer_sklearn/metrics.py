@@ -122,3 +122,100 @@ def expected_calibration_error(y_true, y_prob, *, labels=None, n_bins=15):
     bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
     gaps = np.bincount(bins, weights=confidence - right, minlength=n_bins)
     return float(np.abs(gaps).sum() / len(y_true))
+
+
+def group_report(y_true, y_prob, groups, *, labels=None, confidence=0.95):
+    """Accuracy and calibration for each group of people, with intervals.
+
+    The groups are yours: FER2013 does not record age, gender or skin colour. A
+    difference between two groups may be chance, unless their intervals are apart.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True classes.
+    y_prob : array-like of shape (n_samples, n_classes)
+        Probabilities as `predict_proba` gives them, each row adding up to 1.
+    groups : array-like of shape (n_samples,)
+        The group of each face, such as ``"child"`` or ``"adult"``.
+    labels : array-like of shape (n_classes,), default=None
+        The class of each column, as in `classes_`. None takes the sorted classes
+        of `y_true`, which must then have one for each column.
+    confidence : float, default=0.95
+        Share of such intervals that hold the true accuracy, between 0 and 1.
+
+    Returns
+    -------
+    report : DataFrame
+        One row per group, sorted, and a last row ``"all"``. Columns: ``n_faces``,
+        ``accuracy``, ``lower`` and ``upper`` (as in `accuracy_interval`),
+        ``calibration_error`` (as in `expected_calibration_error`; high by chance for
+        few faces) and ``confidence``, the mean probability of the predicted class.
+        It is above the accuracy where the model is overconfident.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, a group is missing, or as in
+        `expected_calibration_error`.
+
+    See Also
+    --------
+    accuracy_interval : The interval of one accuracy.
+
+    Examples
+    --------
+    >>> from fer_sklearn.metrics import group_report
+    >>> y_prob = [[0.9, 0.1]] * 6 + [[0.2, 0.8]] * 2
+    >>> report = group_report(
+    ...     ["happy"] * 6 + ["happy", "sad"],
+    ...     y_prob,
+    ...     ["adult"] * 6 + ["child"] * 2,
+    ... )
+    >>> report[["n_faces", "accuracy", "lower", "upper"]].round(2)
+           n_faces  accuracy  lower  upper
+    adult        6      1.00   0.61   1.00
+    child        2      0.50   0.09   0.91
+    all          8      0.88   0.53   0.98
+    >>> float(report.accuracy[:-1].max() - report.accuracy[:-1].min())  # largest gap
+    0.5
+    """
+    import pandas as pd
+
+    y_true, groups = np.asarray(y_true), pd.Series(np.asarray(groups))
+    y_prob = np.asarray(y_prob, dtype=np.float64)
+    labels = np.unique(y_true) if labels is None else np.asarray(labels)
+    # Checks the shapes and the values.
+    expected_calibration_error(y_true, y_prob, labels=labels)
+    if len(groups) != len(y_true):
+        raise ValueError(
+            f"groups has {len(groups)} rows, but y_true has {len(y_true)}; expected "
+            "the group of each face."
+        )
+    if groups.isna().any():
+        row = int(groups.isna().argmax())
+        raise ValueError(
+            f"Row {row} of groups is missing. Name it, for example 'unknown', or leave "
+            "the face out."
+        )
+    parts = {
+        name: rows.to_numpy() for name, rows in groups.groupby(groups).groups.items()
+    }
+    if "all" in parts:
+        raise ValueError("A group is called 'all', as the last row. Rename it.")
+    parts["all"] = np.arange(len(y_true))
+    y_pred = labels[y_prob.argmax(axis=1)]
+    report = {}
+    for name, rows in parts.items():
+        low, high = accuracy_interval(y_true[rows], y_pred[rows], confidence=confidence)
+        report[name] = {
+            "n_faces": len(rows),
+            "accuracy": float(np.mean(y_true[rows] == y_pred[rows])),
+            "lower": low,
+            "upper": high,
+            "calibration_error": expected_calibration_error(
+                y_true[rows], y_prob[rows], labels=labels
+            ),
+            "confidence": float(y_prob[rows].max(axis=1).mean()),
+        }
+    return pd.DataFrame.from_dict(report, orient="index")
