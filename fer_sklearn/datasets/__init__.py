@@ -13,6 +13,7 @@ _EXPORTS = {
     "load_fer2013": "_fer2013",
     "load_ferplus": "_ferplus",
     "load_image_folder": "_image_files",
+    "load_soft_labels": "_soft_labels",
     "make_faces": "_faces",
     "read_face_image": "_image_files",
     "write_pixel_strings": "_fer2013",
