@@ -74,7 +74,7 @@ def packaging(session):
     session.run("twine", "check", "--strict", str(wheel), str(sdist))
     names = session.run("python", "-m", "zipfile", "-l", str(wheel), silent=True)
     needs = ("py.typed", "page/index.html", "entry_points.txt", "licenses/LICENSE")
-    for needed in needs:
+    for needed in (*needs, "weights/compact.fer", "weights/compact.onnx"):
         if needed not in names:
             session.error(f"{needed} is missing in {wheel.name}")
     if "tests/" in names:
@@ -86,6 +86,17 @@ def packaging(session):
     session.chdir(session.create_tmp())
     session.run("python", "-c", quick_start)
     session.run("fer-sklearn", "--help")
+
+
+@nox.session
+def export(session):
+    """Write the ONNX file of each model that comes with the package."""
+    session.install(*CONSTRAINED, "-e", ".[onnx]")
+    for weights in sorted(Path("fer_sklearn/weights").glob("*.fer")):
+        name, onnx = weights.stem, str(weights.with_suffix(".onnx"))
+        code = "from fer_sklearn import load_pretrained, to_onnx; "
+        code += f"print(to_onnx(load_pretrained({name!r}), {onnx!r}))"
+        session.run("python", "-c", code)
 
 
 @nox.session

@@ -94,7 +94,8 @@ def torch_needed():
             raise
         raise MissingExtraError(
             f"This needs {error.name}, which is not installed. Install it with: "
-            f"pip install {error.name}. Without it, ONNX models predict: see load_onnx."
+            f"pip install {error.name}. Without it, ONNX models predict: see load_onnx "
+            "and load_pretrained(name, runtime='onnx')."
         ) from error
 
 

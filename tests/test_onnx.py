@@ -15,9 +15,13 @@ from fer_sklearn import (
     EMOTIONS,
     FERClassifier,
     load_onnx,
+    load_pretrained,
+    make_faces,
     make_fer_pipeline,
     to_onnx,
 )
+from fer_sklearn._model_format import pretrained_names
+from fer_sklearn._models import image_shape
 from fer_sklearn.datasets import class_names
 from fer_sklearn.exceptions import ModelFileError, PixelStringError
 from fer_sklearn.networks import ConvNet
@@ -181,6 +185,25 @@ def test_needs_no_torch(path, tmp_path):
     assert done.stdout.split() == ["(2,)", "set()"]
 
 
+# -- the models that come with the package ------------------------------------------
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_a_pretrained_model_is_the_same_in_both_runtimes(name):
+    """If it fails after the weights were replaced, run `nox -s export`."""
+    pipe, model = load_pretrained(name), load_pretrained(name, runtime="onnx")
+    X = make_faces(70, random_state=0).data
+    np.testing.assert_allclose(model.predict_proba(X), pipe.predict_proba(X), atol=1e-5)
+    assert model.classes_.tolist() == pipe.classes_.tolist()
+    assert class_names(model) == class_names(pipe)
+    assert image_shape(model) == image_shape(pipe)
+
+
+def test_an_unknown_runtime_is_refused():
+    with pytest.raises(ModelFileError, match="'torch' or 'onnx', got 'tensorrt'"):
+        load_pretrained("nano", runtime="tensorrt")
+
+
 # -- int8 --------------------------------------------------------------------------
 
 
@@ -283,6 +306,10 @@ def test_the_extra_is_named(pipe, path, monkeypatch):
     from fer_sklearn.exceptions import MissingExtraError
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    for call in (lambda: load_onnx(path), lambda: to_onnx(pipe, path)):
+    for call in (
+        lambda: load_onnx(path),
+        lambda: load_pretrained("nano", runtime="onnx"),
+        lambda: to_onnx(pipe, path),
+    ):
         with pytest.raises(MissingExtraError, match=r'install "onnx.*onnxruntime'):
             call()
