@@ -10,13 +10,13 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from .._models import image_shape, load_model
+from .._models import image_shape
 from ..datasets import class_names
 from ..exceptions import FERError
 from ..metrics import accuracy_interval, expected_calibration_error
 from ..model_selection import unseen_rows
 from .labelled_faces import read_faces
-from .run_folder import use_threads
+from .run_folder import open_model
 
 
 def run(args):
@@ -25,15 +25,15 @@ def run(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With `model`, `data`, `usage`, `unseen_by`, `json` and `threads`.
+        With `model`, `data`, `usage`, `unseen_by`, `json`, `runtime` and
+        `threads`.
 
     Returns
     -------
     status : int
         0.
     """
-    use_threads(args.threads)
-    pipe = load_model(args.model)
+    pipe = open_model(args.model, runtime=args.runtime, threads=args.threads)
     shape = image_shape(pipe)
     faces, use = choose_rows(read_faces(args.data, shape), args.usage, args.data)
     y_prob = pipe.predict_proba(faces.images)

@@ -319,7 +319,7 @@ def _add_evaluate(commands):
         "rows, if it has a Usage column)",
     )
     add("--json", action="store_true", help="print JSON instead of tables")
-    add("--threads", type=positive_int, metavar="N", help="number of CPU threads")
+    _add_runtime(parser)
 
 
 def _add_predict(commands):
@@ -351,7 +351,7 @@ def _add_predict(commands):
         metavar="TIME",
         help="time between two frames of a video (default: every frame)",
     )
-    add("--threads", type=positive_int, metavar="N", help="number of CPU threads")
+    _add_runtime(parser)
     add("--quiet", action="store_true", help="no progress messages")
 
 
@@ -415,9 +415,21 @@ def _add_serve(commands):
         help="most pictures (default: 64)",
     )
     machine = parser.add_argument_group("machine")
-    add = machine.add_argument
-    add("--threads", type=positive_int, metavar="N", help="CPU threads of the model")
-    add("--quiet", action="store_true", help="do not log requests")
+    _add_runtime(machine)
+    machine.add_argument("--quiet", action="store_true", help="do not log requests")
+
+
+def _add_runtime(group):
+    group.add_argument(
+        "--runtime",
+        choices=["auto", "onnx", "torch"],
+        default="auto",
+        help="what predicts: onnxruntime or PyTorch (default: auto, which takes "
+        "onnxruntime for a pretrained model if it is installed)",
+    )
+    group.add_argument(
+        "--threads", type=positive_int, metavar="N", help="number of CPU threads"
+    )
 
 
 def command_module(name):

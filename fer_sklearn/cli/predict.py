@@ -6,14 +6,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .. import photos
-from .._models import image_shape, load_model
+from .._models import image_shape
 from .._predict_file import BOX, Part, as_text, csv_writer, predict_parts, read_parts
 from .._utils import write_atomically
 from ..datasets import class_names
 from ..exceptions import FERError, MissingExtraError
 from .labelled_faces import read_pixels
 from .parser import in_shell
-from .run_folder import DEFAULT_MODEL, IMAGES, TABLES, VIDEOS, is_model, use_threads
+from .run_folder import DEFAULT_MODEL, IMAGES, TABLES, VIDEOS, is_model, open_model
 
 _REDRAW = 0.1  # seconds between two updates of the progress bar
 _NO_FACE = "no face found; --cropped takes the whole picture as one"
@@ -25,8 +25,8 @@ def run(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With `inputs`, `model`, `out`, `cropped`, `annotate`, `every`, `threads` and
-        `quiet`.
+        With `inputs`, `model`, `out`, `cropped`, `annotate`, `every`, `runtime`,
+        `threads` and `quiet`.
 
     Returns
     -------
@@ -36,8 +36,10 @@ def run(args):
     model, inputs = split_model(args.model, args.inputs)
     files, empty = find_files(inputs)
     _check_outputs(args, files)
-    use_threads(args.threads)
-    work = Prediction(load_model(model), args)
+    pipe = open_model(
+        model, runtime=args.runtime, threads=args.threads, quiet=args.quiet
+    )
+    work = Prediction(pipe, args)
     for folder in empty:
         work.report(folder, "no images in this folder")
 
@@ -132,7 +134,7 @@ class Prediction:
 
     Parameters
     ----------
-    pipe : Pipeline
+    pipe : Pipeline or OnnxClassifier
         Fitted.
     args : argparse.Namespace
         With `out`, `cropped`, `annotate`, `every` and `quiet`.

@@ -1,10 +1,14 @@
 """Run folders, and what the arguments of a command name."""
 
 import json
+import sys
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
-from .._model_format import CONFIG, MODEL, pretrained_names
+from .._model_format import CONFIG, MODEL, find_model, pretrained_names
+from .._models import load_model
+from .._onnx import load_onnx
 from .._utils import write_atomically
 from ..exceptions import FERError
 
@@ -33,6 +37,48 @@ def use_threads(number):
         import torch
 
         torch.set_num_threads(number)
+
+
+def open_model(name, *, runtime="auto", threads=None, quiet=False):
+    """Open the model that an argument names, to predict with it.
+
+    Parameters
+    ----------
+    name : str
+        Model file, run folder or pretrained name.
+    runtime : {"auto", "onnx", "torch"}, default="auto"
+        What predicts. "auto" is onnxruntime for ONNX files, and for pretrained models
+        if it is installed.
+    threads : int, default=None
+        Number of CPU threads; None leaves the choice to the runtime.
+    quiet : bool, default=False
+        Do not print which runtime a pretrained model uses.
+
+    Returns
+    -------
+    model : Pipeline, FERClassifier or OnnxClassifier
+    """
+    path, is_pretrained = find_model(name), name in pretrained_names()
+    if is_pretrained and runtime == "auto":
+        runtime = "onnx" if find_spec("onnxruntime") else "torch"
+    if is_pretrained and runtime == "onnx":
+        path = path.with_suffix(".onnx")
+    if runtime == "onnx" and path.suffix != ".onnx":
+        raise FERError(
+            f"{path} is not an ONNX file. Leave out --runtime, or write one in Python "
+            "with to_onnx."
+        )
+    if runtime == "torch" and path.suffix == ".onnx":
+        raise FERError(f"{path} is an ONNX file. Leave out --runtime.")
+    if path.suffix == ".onnx":
+        model = load_onnx(path, n_threads=threads)
+    else:
+        use_threads(threads)
+        model = load_model(name)
+    if is_pretrained and not quiet:
+        library = {"onnx": "onnxruntime", "torch": "PyTorch"}[runtime]
+        print(f"fer-sklearn: {name} runs in {library}", file=sys.stderr)
+    return model
 
 
 class RunFolder:

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 from .._model_format import find_model, read_model_metadata, weights_folder
-from .._models import load_model
 from ..exceptions import MissingExtraError
 from .inspect import last_validation_accuracy
-from .run_folder import DEFAULT_MODEL, use_threads
+from .run_folder import DEFAULT_MODEL, open_model
 
 TOKEN = "FER_SKLEARN_TOKEN"
 
@@ -21,7 +20,7 @@ def run(args):
     ----------
     args : argparse.Namespace
         With `model`, `host`, `port`, `allowed_host`, `token`, `no_detection`,
-        `max_body`, `max_files`, `threads` and `quiet`.
+        `max_body`, `max_files`, `runtime`, `threads` and `quiet`.
 
     Returns
     -------
@@ -34,12 +33,14 @@ def run(args):
     token = args.token if args.token is not None else os.environ.get(TOKEN)
     limits = Limits(body_bytes=args.max_body * 2**20, files=args.max_files)
     with bind(args.host, args.port) as listener:
-        use_threads(args.threads)
         name = args.model or DEFAULT_MODEL
         card = describe(name)
+        model = open_model(
+            name, runtime=args.runtime, threads=args.threads, quiet=args.quiet
+        )
         try:
             app = create_app(
-                load_model(name),
+                model,
                 token=token,
                 limits=limits,
                 detect=None if args.no_detection else "auto",

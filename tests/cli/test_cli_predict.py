@@ -148,7 +148,10 @@ def test_many_files_go_through_in_batches(
 
 def test_a_pretrained_name_may_come_first(images, capsys, tmp_path):
     Image.fromarray(images[0]).save(tmp_path / "face.png")
-    assert main(["predict", "compact", str(tmp_path / "face.png"), "--cropped"]) == 0
+    assert (
+        main(["predict", "compact", str(tmp_path / "face.png"), "--cropped", "--quiet"])
+        == 0
+    )
     captured = capsys.readouterr()
     assert captured.err == ""
     assert len(_read(captured.out, CROPPED)) == 1

@@ -22,7 +22,7 @@ from fer_sklearn.cli import main, serve
 def started(monkeypatch, pipe):
     """What the command passes to the server, which is not started."""
     calls = []
-    monkeypatch.setattr(serve, "load_model", lambda name: pipe)
+    monkeypatch.setattr(serve, "open_model", lambda name, **options: pipe)
     monkeypatch.setattr(serve, "describe", lambda name: {})
     monkeypatch.setattr(
         fer_sklearn.serving,
@@ -103,10 +103,10 @@ def test_open_to_everybody_is_warned_of(started, capsys):
 
 
 def test_port_in_use_is_said_before_the_model_is_loaded(monkeypatch, capsys):
-    def refuse(name):
+    def refuse(name, **options):
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr(serve, "load_model", refuse)
+    monkeypatch.setattr(serve, "open_model", refuse)
     monkeypatch.setattr(serve, "describe", refuse)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -185,7 +185,7 @@ def test_card_of_a_pretrained_model_has_its_scores(name):
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
 def test_command_serves_until_ctrl_c(monkeypatch, pipe, pictures, capsys):
     """In this process, in whose main thread the server catches signals."""
-    monkeypatch.setattr(serve, "load_model", lambda name: pipe)
+    monkeypatch.setattr(serve, "open_model", lambda name, **options: pipe)
     monkeypatch.setattr(serve, "describe", lambda name: {})
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
