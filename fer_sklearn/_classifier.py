@@ -29,7 +29,8 @@ from ._augmented_images import AugmentedImages
 from ._callback_support import CallbackSupportMixin, begin_fit_task, with_callbacks
 from ._image_ops import square_or_row
 from ._model_format import open_model_file
-from ._pixels import PixelStringTransformer, grey_level_cure
+from ._pixel_strings import grey_level_cure
+from ._pixels import PixelStringTransformer
 from ._training.callbacks import (
     FitTasks,
     make_callbacks,

@@ -25,6 +25,7 @@ ORDER = [
     "_model_format",
     "datasets",
     "metrics",
+    "_pixel_strings",
     "_pixels",
     "_image_ops",
     "_augmented_images",

@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from fer_sklearn import PixelStringTransformer, _pixels
+from fer_sklearn import PixelStringTransformer, _pixel_strings
 from fer_sklearn.exceptions import PixelStringError
 
 STRINGS = ["0 1 2 30 4 5", "250 251 252 253 254 255", "9 99 100 199 200 7"]
@@ -250,7 +250,7 @@ def test_ordinary_rows_are_read_all_at_once(monkeypatch, images):
     reader = PixelStringTransformer(image_shape=images.shape[1:])
     strings = reader.inverse_transform(images)
     strings[5] = strings[5].replace(" ", "\t") + "\n"
-    monkeypatch.setattr(_pixels, "_read_row", None)
+    monkeypatch.setattr(_pixel_strings, "_read_row", None)
     np.testing.assert_array_equal(reader.transform(strings), images)
 
 
@@ -261,7 +261,7 @@ def test_fast_and_slow_reading_agree(monkeypatch, n_rows):
     strings = [" ".join(map(str, face.ravel())) for face in levels]
     reader = PixelStringTransformer(image_shape=(5, 7))
     np.testing.assert_array_equal(reader.transform(strings), levels)
-    monkeypatch.setattr(_pixels, "_read_fast", lambda rows, out: False)
+    monkeypatch.setattr(_pixel_strings, "_read_fast", lambda rows, out: False)
     np.testing.assert_array_equal(reader.transform(strings), levels)
 
 

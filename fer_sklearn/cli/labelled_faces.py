@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import datasets
-from .._pixels import PixelStringTransformer
+from .. import _pixel_strings, datasets
 from .._predict_file import Part
 from ..datasets._image_files import USAGES
 from ..exceptions import DataFileError, PixelStringError
@@ -91,7 +90,7 @@ def _check_kind(path):
 def read_pixels(part, image_shape):
     """Read the pixel strings of a `Part`; errors name the row of the file."""
     try:
-        return PixelStringTransformer(image_shape=image_shape).fit_transform(part.X)
+        return _pixel_strings.read_faces(part.X, image_shape)
     except PixelStringError as error:
         raise part.locate(error) from error
 
@@ -107,7 +106,7 @@ def _read_folder(path, image_shape):
 def synthetic_faces(n_faces, image_shape, seed):
     """Make synthetic faces, the same number for each emotion."""
     bunch = datasets.make_faces(n_faces, image_shape=image_shape, random_state=seed)
-    images = PixelStringTransformer(image_shape=image_shape).fit_transform(bunch.data)
+    images = _pixel_strings.read_faces(bunch.data, image_shape)
     return _label(images, bunch, None)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import FormParser, parse_options_header
 
-from .._pixels import PixelStringTransformer
+from .._pixel_strings import read_faces
 from ..datasets._image_files import open_image
 from ..exceptions import FERError, ImageFileError, PixelStringError
 from ..photos import FaceCropper
@@ -362,7 +362,7 @@ def _from_string(index, text, image_shape):
             f"{n_levels} grey levels.",
         )
     try:
-        return PixelStringTransformer(image_shape=image_shape).transform([text])[0]
+        return read_faces([text], image_shape)[0]
     except PixelStringError as error:
         # The cure in the message is for callers in Python.
         raise Refusal(422, f"Face {index} {error.reason}.") from None
