@@ -1,4 +1,7 @@
-"""Saving and opening models. What brings torch is imported where it is needed."""
+"""Saving and opening models.
+
+What imports torch or scikit-learn is imported where it is needed.
+"""
 
 import math
 from contextlib import contextmanager
@@ -16,7 +19,6 @@ from ._model_format import (
     weights_folder,
     write_model_file,
 )
-from ._onnx import load_onnx
 from ._utils import torch_needed
 from .exceptions import ModelFileError
 
@@ -264,6 +266,8 @@ There are: ...
     if runtime not in ("torch", "onnx"):
         raise ModelFileError(f"runtime must be 'torch' or 'onnx', got {runtime!r}.")
     if runtime == "onnx":
+        from ._onnx import load_onnx
+
         return load_onnx(weights_folder() / f"{name}.onnx")
     return load_model(name)
 
@@ -325,6 +329,8 @@ file, a run folder or the name of a pretrained model (...).
     """
     path = find_model(model)
     if path.suffix == ".onnx":
+        from ._onnx import load_onnx
+
         return load_onnx(path)
     with torch_needed():
         from ._training.checkpoint import warn_of_other_versions

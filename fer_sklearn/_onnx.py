@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import tempfile
-import threading
 import warnings
 from contextlib import contextmanager
 from copy import copy, deepcopy
@@ -18,18 +17,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from ._model_format import check_metadata, pack_classes, unpack_classes
+from ._model_format import check_metadata, pack_classes
+from ._onnx_model import DESCRIBED, INPUT, METADATA_KEY, OUTPUT, OnnxModel, open_onnx
 from ._pixels import PixelStringTransformer
 from ._utils import require, torch_needed, write_atomically
-from .exceptions import FERError, ModelFileError
+from .exceptions import ModelFileError
 
 __all__ = ["OnnxClassifier", "load_onnx", "to_onnx"]
-
-# Names inside an ONNX model: its input, its output, its metadata.
-INPUT = "faces"
-OUTPUT = "probabilities"
-METADATA_KEY = "fer_sklearn"
-_DESCRIBED = ("classes", "class_names", "image_shape")
 
 _OPSET = 18
 _TOLERANCE = 1e-5
@@ -41,7 +35,7 @@ _QUANTIZED = ["Conv", "Gemm", "MatMul", "Add", "MaxPool", "GlobalAveragePool"]
 # -- predicting
 
 
-class OnnxClassifier(ClassifierMixin, BaseEstimator):
+class OnnxClassifier(ClassifierMixin, OnnxModel, BaseEstimator):
     """A trained model that predicts with onnxruntime; `load_onnx` opens one.
 
     It is fitted from the start: `fit` changes nothing and a clone is fitted too, so
@@ -66,11 +60,6 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         Height and width of the faces in pixels.
     """
 
-    def __init__(self, content, *, n_threads=None, batch_size=256):
-        self.content = content
-        self.n_threads = n_threads
-        self.batch_size = batch_size
-
     def fit(self, X=None, y=None):
         """Change nothing.
 
@@ -84,38 +73,6 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         self : OnnxClassifier
         """
         return self
-
-    def predict_proba(self, X):
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : sequence of str of shape (n_samples,), or ndarray of int of shape \
-(n_samples, height, width)
-            Pixel strings, or grey levels from 0 to 255.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), float32
-            Rows sum to 1; columns follow `classes_`.
-
-        Raises
-        ------
-        FERError
-            If the model gives probabilities that are not finite.
-        """
-        faces = PixelStringTransformer(image_shape=self.image_shape_).transform(X)
-        parts = [
-            self._run(faces[start : start + self.batch_size])
-            for start in range(0, len(faces), self.batch_size)
-        ]
-        y_prob = np.concatenate(parts)
-        if not np.isfinite(y_prob).all():
-            raise FERError(
-                "The ONNX model gives probabilities that are not finite: its weights "
-                "are broken. Use another file."
-            )
-        return y_prob
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities of the classes.
@@ -150,26 +107,6 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         """
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _run(self, faces):
-        return self._session().run([OUTPUT], {INPUT: np.ascontiguousarray(faces)})[0]
-
-    def _session(self):
-        """Make onnxruntime's session at first use; several threads may share it."""
-        made_for = self.content, self.n_threads
-        made = getattr(self, "_made_session", (None, None))
-        if made[0] != made_for:
-            with _MAKING_A_SESSION:
-                made = getattr(self, "_made_session", (None, None))
-                if made[0] != made_for:
-                    # One assignment: another thread sees both or neither.
-                    made = self._made_session = made_for, _make_session(*made_for)
-        return made[1]
-
-    def __getstate__(self):
-        state = super().__getstate__().copy()
-        state.pop("_made_session", None)
-        return state
-
     def __sklearn_clone__(self):
         return copy(self)
 
@@ -189,21 +126,6 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         return (
             f"OnnxClassifier(<{len(self.content)} bytes>, n_threads={self.n_threads})"
         )
-
-
-_MAKING_A_SESSION = threading.Lock()
-
-
-def _make_session(content, n_threads):
-    onnxruntime = require("onnxruntime", extra="onnx")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads or 0
-    options.inter_op_num_threads = 1
-    # Errors are raised anyway; a user can do nothing about the warnings.
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
-        content, options, providers=["CPUExecutionProvider"]
-    )
 
 
 def load_onnx(path, *, n_threads=None):
@@ -244,37 +166,7 @@ def load_onnx(path, *, n_threads=None):
     fer_sklearn.exceptions.ModelFileError: emotions.txt cannot be opened: No such file \
 or directory.
     """
-    require("onnxruntime", extra="onnx")
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be opened: {error.strerror}.") from error
-    model = OnnxClassifier(content, n_threads=n_threads)
-    try:
-        metadata = model._session().get_modelmeta().custom_metadata_map
-    except Exception as error:
-        # onnxruntime has its own classes of errors, none of them public.
-        raise ModelFileError(
-            f"{path} is damaged or not an ONNX model ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}). Write it again with to_onnx."
-        ) from error
-    try:
-        described = json.loads(metadata[METADATA_KEY])
-        check_metadata(path, described, _DESCRIBED)
-        model.classes_ = unpack_classes(described["classes"])
-        model.class_names_ = described["class_names"]
-        model.image_shape_ = tuple(described["image_shape"])
-        blank = np.zeros((1, *model.image_shape_), dtype=np.uint8)
-        if model._run(blank).shape != (1, len(model.classes_)):
-            raise ValueError("It does not give one probability per class.")
-    except ModelFileError:
-        raise
-    except Exception as error:
-        raise ModelFileError(
-            f"{path} is an ONNX model, but fer_sklearn did not write it. Give a file "
-            "that to_onnx wrote."
-        ) from error
-    return model
+    return open_onnx(path, n_threads=n_threads, cls=OnnxClassifier)
 
 
 # -- exporting
@@ -420,7 +312,7 @@ def _describe(content: bytes, classifier) -> bytes:
         "image_shape": [int(n) for n in classifier.image_shape_],
         "versions": library_versions(),
     }
-    check_metadata("The model", described, _DESCRIBED)
+    check_metadata("The model", described, DESCRIBED)
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described)})
     onnx.checker.check_model(model)
     return model.SerializeToString()

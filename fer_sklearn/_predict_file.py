@@ -16,11 +16,9 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from ._utils import require, write_atomically
 from .datasets import class_names
-from .datasets._fer2013 import read_table_in_parts
 from .exceptions import DataFileError, FERError, PixelStringError
 
 __all__ = ["predict_file"]
@@ -177,6 +175,8 @@ def _check_parameters(source, out, chunk_size, on_error):
 def _open_model(model):
     """Return a fitted pipeline: the model itself, or read from its file."""
     if hasattr(model, "predict_proba"):
+        from sklearn.utils.validation import check_is_fitted
+
         check_is_fitted(model)
         return model
     from ._models import load_model
@@ -278,6 +278,8 @@ def read_parts(path, n_rows=None):
 
 
 def _read_csv(path, n_rows):
+    from .datasets._fer2013 import read_table_in_parts  # imports pandas
+
     # The length of the cells so far, over the size of the file, tells how far it is
     # read. This does not work for compressed files.
     plain = path.suffix.casefold() == ".csv"

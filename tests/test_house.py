@@ -26,6 +26,7 @@ ORDER = [
     "datasets",
     "metrics",
     "_pixel_strings",
+    "_onnx_model",
     "_pixels",
     "_image_ops",
     "_augmented_images",

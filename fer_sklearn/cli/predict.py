@@ -11,6 +11,7 @@ from .._predict_file import BOX, Part, as_text, csv_writer, predict_parts, read_
 from .._utils import write_atomically
 from ..datasets import class_names
 from ..exceptions import FERError, MissingExtraError
+from ..photos._crop import crop_faces
 from .labelled_faces import read_pixels
 from .parser import in_shell
 from .run_folder import DEFAULT_MODEL, IMAGES, TABLES, VIDEOS, is_model, open_model
@@ -134,7 +135,7 @@ class Prediction:
 
     Parameters
     ----------
-    pipe : Pipeline or OnnxClassifier
+    pipe : Pipeline or OnnxModel
         Fitted.
     args : argparse.Namespace
         With `out`, `cropped`, `annotate`, `every` and `quiet`.
@@ -151,9 +152,6 @@ class Prediction:
         self.args = args
         self.names = class_names(pipe)
         self.image_shape = image_shape(pipe)
-        self.cropper = photos.FaceCropper(
-            image_shape=self.image_shape, cropped=args.cropped or "auto"
-        )
         self.n_failures = self.n_faces = self.n_copies = 0
 
     def write(self, stream, files):
@@ -213,7 +211,11 @@ class Prediction:
 
     def _find_faces(self, path, picture):
         try:
-            crops = self.cropper.crop([picture])
+            crops = crop_faces(
+                [picture],
+                image_shape=self.image_shape,
+                cropped=self.args.cropped or "auto",
+            )
         except MissingExtraError as error:
             raise MissingExtraError(
                 f"{path}: {error}. With --cropped, each picture is taken as one face."

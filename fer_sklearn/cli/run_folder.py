@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .._model_format import CONFIG, MODEL, find_model, pretrained_names
 from .._models import load_model
-from .._onnx import load_onnx
+from .._onnx_model import open_onnx
 from .._utils import write_atomically
 from ..exceptions import FERError
 
@@ -56,7 +56,7 @@ def open_model(name, *, runtime="auto", threads=None, quiet=False):
 
     Returns
     -------
-    model : Pipeline, FERClassifier or OnnxClassifier
+    model : Pipeline, FERClassifier or OnnxModel
     """
     path, is_pretrained = find_model(name), name in pretrained_names()
     if is_pretrained and runtime == "auto":
@@ -71,7 +71,7 @@ def open_model(name, *, runtime="auto", threads=None, quiet=False):
     if runtime == "torch" and path.suffix == ".onnx":
         raise FERError(f"{path} is an ONNX file. Leave out --runtime.")
     if path.suffix == ".onnx":
-        model = load_onnx(path, n_threads=threads)
+        model = open_onnx(path, n_threads=threads)
     else:
         use_threads(threads)
         model = load_model(name)

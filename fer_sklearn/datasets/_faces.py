@@ -9,6 +9,7 @@ from sklearn.utils import Bunch, check_random_state
 from ..exceptions import FERError
 from ._emotions import EMOTIONS
 from ._fer2013 import write_pixel_strings
+from ._image_files import check_image_shape
 
 __all__ = ["make_faces"]
 
@@ -166,33 +167,6 @@ def _check_request(n_samples, image_shape, noise):
     if not noise >= 0:
         raise FERError(f"noise must be 0 or more, got {noise!r}.")
     return height, width
-
-
-def check_image_shape(image_shape, *, at_least=1):
-    """Check the size of a face; give height and width.
-
-    Parameters
-    ----------
-    image_shape : tuple of two int
-        Height and width in pixels.
-    at_least : int, default=1
-        Smallest height and width.
-
-    Raises
-    ------
-    FERError
-        If it is something else.
-    """
-    if (
-        not isinstance(image_shape, (tuple, list))
-        or len(image_shape) != 2
-        or not all(isinstance(n, Integral) and n >= at_least for n in image_shape)
-    ):
-        raise FERError(
-            "image_shape must be a pair of whole numbers, (height, width) in pixels, "
-            f"each at least {at_least}, such as (48, 48), got {image_shape!r}."
-        )
-    return tuple(map(int, image_shape))
 
 
 def _sample_looks(target, rng):

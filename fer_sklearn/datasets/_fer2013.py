@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch
 
 from ..exceptions import DataFileError
 from ._emotions import EMOTIONS
@@ -143,6 +142,8 @@ def load_fer2013(path, *, usage=None, drop_duplicates=False, return_X_y=False):
         target = None if target is None else target[rows]
     if return_X_y:
         return data, target
+    from sklearn.utils import Bunch  # slow, and not needed to predict a table
+
     return Bunch(
         data=data,
         target=target,

@@ -4,16 +4,14 @@ import os
 import warnings
 from contextlib import nullcontext
 from difflib import get_close_matches
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageOps
-from sklearn.utils import Bunch
 
-from ..exceptions import DataFileError, ImageFileError
+from ..exceptions import DataFileError, FERError, ImageFileError
 from ._emotions import EMOTIONS, emotion_label
-from ._faces import check_image_shape
 
 __all__ = ["load_image_folder", "read_face_image"]
 
@@ -99,6 +97,33 @@ here: BMP, GIF, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP. Convert it, or remove it.
     """
     image_shape = check_image_shape(image_shape)
     return to_face(open_image(file), image_shape)
+
+
+def check_image_shape(image_shape, *, at_least=1):
+    """Check the size of a face; give height and width.
+
+    Parameters
+    ----------
+    image_shape : tuple of two int
+        Height and width in pixels.
+    at_least : int, default=1
+        Smallest height and width.
+
+    Raises
+    ------
+    FERError
+        If it is something else.
+    """
+    if (
+        not isinstance(image_shape, (tuple, list))
+        or len(image_shape) != 2
+        or not all(isinstance(n, Integral) and n >= at_least for n in image_shape)
+    ):
+        raise FERError(
+            "image_shape must be a pair of whole numbers, (height, width) in pixels, "
+            f"each at least {at_least}, such as (48, 48), got {image_shape!r}."
+        )
+    return tuple(map(int, image_shape))
 
 
 def open_image(file, *, max_pixels=MAX_PIXELS):
@@ -382,6 +407,10 @@ def load_image_folder(
     """
     if on_error not in ("raise", "skip"):
         raise DataFileError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
+    # Here, because they are slow to import, and reading a picture needs neither.
+    import pandas as pd
+    from sklearn.utils import Bunch
+
     height, width = check_image_shape(image_shape)
     path = Path(path)
     files, target_names = _find_files(path, usage)

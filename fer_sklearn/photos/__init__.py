@@ -9,25 +9,32 @@ is written and nothing leaves the machine. A detector of your own needs no OpenC
 (1, 48, 48)
 """
 
-from ._annotation import annotate
-from ._cropper import FaceCropper
-from ._detection import detect_faces
-from ._face_crops import FaceCrops
-from ._haar import HaarFaceDetector
-from ._make_photo import make_photo
-from ._predict import predict_photos
-from ._reading import read_photo
-from ._video import VideoFrame, read_video
+from importlib import import_module
 
-__all__ = [
-    "FaceCropper",
-    "FaceCrops",
-    "HaarFaceDetector",
-    "VideoFrame",
-    "annotate",
-    "detect_faces",
-    "make_photo",
-    "predict_photos",
-    "read_photo",
-    "read_video",
-]
+# Imported at first use, so that reading a photo imports no scikit-learn.
+_EXPORTS = {
+    "FaceCropper": "_cropper",
+    "FaceCrops": "_face_crops",
+    "HaarFaceDetector": "_haar",
+    "VideoFrame": "_video",
+    "annotate": "_annotation",
+    "detect_faces": "_detection",
+    "make_photo": "_make_photo",
+    "predict_photos": "_predict",
+    "read_photo": "_reading",
+    "read_video": "_video",
+}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name):
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_EXPORTS[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *_EXPORTS])

@@ -2,27 +2,10 @@
 
 from numbers import Integral, Real
 
-import numpy as np
-from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..datasets._faces import check_image_shape
-from ..datasets._image_files import middle_box, to_face
-from ._boxes import cut_frame, frame_of_face
-from ._detection import find_faces
-from ._face_crops import FaceCrops
-from ._reading import list_photos, naming_photo, open_photo
-
-# Pictures up to this side are faces: a detector needs more space around a face than
-# they have. FER2013's have 48 pixels.
-_FACE_SIDE = 64
-
-# A picture in which no face was found counts as a face if it is this small, or up to
-# this large and about square: faces are cut out as squares, photographs are not.
-_SMALL_SIDE = 128
-_SQUARE_SIDE = 512
-_SQUARE_RATIO = 1.25
+from ._crop import MARGIN, crop_faces
 
 
 class FaceCropper(BaseEstimator):
@@ -88,7 +71,7 @@ class FaceCropper(BaseEstimator):
         self,
         *,
         image_shape=(48, 48),
-        margin=0.03,
+        margin=MARGIN,
         detector=None,
         min_face_size=None,
         cropped="auto",
@@ -122,49 +105,4 @@ class FaceCropper(BaseEstimator):
             If OpenCV is needed and not installed.
         """
         self._validate_params()
-        image_shape = check_image_shape(self.image_shape)
-        images, boxes, scores, whole, counts = [], [], [], [], []
-        for index, photo in enumerate(list_photos(X)):
-            with naming_photo(index):
-                image = open_photo(photo)
-                found, found_scores, is_whole = self._find(image, image_shape)
-            if is_whole:
-                images.append(to_face(image, image_shape))
-            else:
-                images += self._cut(image, found, image_shape)
-            boxes.append(found)
-            scores.append(found_scores)
-            whole += [is_whole] * len(found)
-            counts.append(len(found))
-        return FaceCrops(
-            images=np.array(images, dtype=np.uint8).reshape(-1, *image_shape),
-            boxes=np.concatenate([np.zeros((0, 4), dtype=np.int64), *boxes]),
-            photo_indices=np.repeat(np.arange(len(counts)), counts),
-            scores=np.concatenate([np.zeros(0), *scores]),
-            is_whole=np.array(whole, dtype=bool),
-            n_photos=len(counts),
-        )
-
-    def _find(self, image, image_shape):
-        """Boxes, scores, and whether the picture itself is the face."""
-        auto = self.cropped == "auto"
-        if not self.cropped or (auto and max(image.size) > _FACE_SIDE):
-            colours = np.asarray(image.convert("RGB"))
-            boxes, scores = find_faces(colours, self.detector, self.min_face_size)
-            if len(boxes) or not (auto and _about_a_face(*image.size)):
-                return boxes, scores, False
-        return np.array([middle_box(image.size, image_shape)]), np.full(1, np.nan), True
-
-    def _cut(self, image, boxes, image_shape):
-        grey = np.asarray(image.convert("L"))
-        frames = [frame_of_face(box, self.margin, image_shape) for box in boxes]
-        cuts = [cut_frame(grey, *frame) for frame in frames]
-        return [to_face(Image.fromarray(cut), image_shape) for cut in cuts]
-
-
-def _about_a_face(width, height):
-    """Whether a picture in which no face was found counts as a face."""
-    short, long = sorted((width, height))
-    return long <= _SMALL_SIDE or (
-        long <= _SQUARE_SIDE and long <= _SQUARE_RATIO * short
-    )
+        return crop_faces(X, **self.get_params(deep=False))

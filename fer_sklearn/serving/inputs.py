@@ -17,7 +17,7 @@ from python_multipart.multipart import FormParser, parse_options_header
 from .._pixel_strings import read_faces
 from ..datasets._image_files import open_image
 from ..exceptions import FERError, ImageFileError, PixelStringError
-from ..photos import FaceCropper
+from ..photos._crop import crop_faces
 from .limits import Refusal, busy
 
 # The field of a form that holds the pictures.
@@ -196,11 +196,12 @@ class Inputs:
             image = open_image(file, max_pixels=self._limits.pixels)
         except ImageFileError as error:
             raise Refusal(422, error) from None
-        crops = FaceCropper(
+        crops = crop_faces(
+            [image],
             image_shape=self.image_shape,
             detector=self._detector,
             cropped="auto" if self.detects_faces and not cropped else True,
-        ).crop([image])
+        )
         boxes = [
             None
             if is_whole

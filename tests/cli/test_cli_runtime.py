@@ -83,19 +83,49 @@ def test_evaluate_says_it_on_standard_error(tmp_path, capsys):
     assert onnx["log_loss"] == pytest.approx(torch["log_loss"], abs=1e-5)
 
 
+# scikit-learn itself imports scipy.stats, and pandas where that is installed.
+HEAVY = {"torch", "skorch", "sklearn", "scipy", "pandas", "onnx", "matplotlib"}
+
+
 def test_predict_imports_little(face):
-    """Of the libraries for training, only what scikit-learn itself imports."""
-    code = (
-        "import sys\n"
-        "import sklearn.base\n"  # imports scipy.stats, and pandas if it is installed
-        "before = set(sys.modules)\n"
-        "from fer_sklearn.cli import main\n"
-        f"main(['predict', '--cropped', {str(face)!r}])\n"
-        "print(*{name.split('.')[0] for name in set(sys.modules) - before})"
+    command = ["predict", "--quiet", "--cropped", str(face)]
+    imported = modules_after(f"from fer_sklearn.cli import main; main({command})")
+    assert "onnxruntime" in imported
+    assert not HEAVY & imported
+
+
+def test_predict_with_a_detector_imports_little(face, tmp_path):
+    pytest.importorskip("cv2", reason="needs the extra [photos]")
+    Image.open(face).resize((192, 192)).save(tmp_path / "photo.png")
+    command = ["predict", "--quiet", str(tmp_path / "photo.png")]
+    imported = modules_after(f"from fer_sklearn.cli import main; main({command})")
+    assert {"onnxruntime", "cv2"} <= imported
+    assert not HEAVY & imported
+
+
+def test_predict_on_a_table_imports_pandas_alone(tmp_path):
+    path = tmp_path / "faces.csv"
+    make_faces(2, random_state=0).data.to_csv(path, index=False)
+    command = ["predict", "--quiet", str(path)]
+    imported = modules_after(f"from fer_sklearn.cli import main; main({command})")
+    assert {"onnxruntime", "pandas"} <= imported
+    assert not (HEAVY - {"pandas"}) & imported
+
+
+def test_serve_imports_little():
+    pytest.importorskip("fastapi", reason="needs the extra [serve]")
+    imported = modules_after(
+        "from fer_sklearn.cli.serve import describe, open_model\n"
+        "from fer_sklearn.serving import create_app\n"
+        "create_app(open_model('nano'), detect=None, card=describe('nano'))"
     )
+    assert "onnxruntime" in imported
+    assert not HEAVY & imported
+
+
+def modules_after(code):
+    """Names of the packages that a new process has imported after running code."""
+    code += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules})"
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    imported = set(done.stdout.splitlines()[-1].split())
-    assert "onnxruntime" in imported
-    heavy = {"torch", "skorch", "pandas", "cv2", "matplotlib", "onnx", "pyarrow"}
-    assert not heavy & imported
+    return set(done.stdout.splitlines()[-1].split())
