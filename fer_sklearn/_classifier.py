@@ -27,7 +27,7 @@ from skorch.callbacks import Callback, InputShapeSetter, LRScheduler
 
 from ._augmented_images import AugmentedImages
 from ._callback_support import CallbackSupportMixin, begin_fit_task, with_callbacks
-from ._image_ops import square_or_row
+from ._image_ops import is_checked, square_or_row
 from ._model_format import open_model_file
 from ._pixel_strings import grey_level_cure
 from ._pixels import PixelStringTransformer
@@ -637,9 +637,13 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} was fitted on faces of "
                 f"{self.image_shape_[0]}x{self.image_shape_[1]} pixels. Resize them."
             )
+        skip = is_checked(X) and isinstance(y, str)
         if picture:
             X = X.reshape(len(X), math.prod(picture))
-        checked = validate_data(self, X, y, reset=reset, dtype=[np.float32, np.uint8])
+        dtypes = [np.float32, np.uint8]
+        checked = validate_data(
+            self, X, y, reset=reset, skip_check_array=skip, dtype=dtypes
+        )
         if not isinstance(y, str):
             checked, y = checked
         if reset:
