@@ -8,7 +8,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY fer_sklearn fer_sklearn
 RUN pip install --no-cache-dir -c constraints.txt \
-        --extra-index-url https://download.pytorch.org/whl/cpu '.[serve,photos]' \
+        --extra-index-url https://download.pytorch.org/whl/cpu '.[serve,photos,onnx]' \
     && useradd --system --no-create-home emotions
 
 USER emotions

@@ -112,6 +112,15 @@ def test_predict_on_a_table_imports_pandas_alone(tmp_path):
     assert not (HEAVY - {"pandas"}) & imported
 
 
+def test_evaluate_imports_no_torch(tmp_path):
+    path = tmp_path / "faces.csv"
+    X, y = make_faces(14, random_state=0, return_X_y=True)
+    X.to_frame().assign(emotion=y).to_csv(path, index=False)
+    command = ["evaluate", "nano", str(path)]
+    imported = modules_after(f"from fer_sklearn.cli import main; main({command})")
+    assert not {"torch", "skorch"} & imported
+
+
 def test_serve_imports_little():
     pytest.importorskip("fastapi", reason="needs the extra [serve]")
     imported = modules_after(
