@@ -1,6 +1,7 @@
 """Faces in image files: a single file, or a folder of them for each emotion."""
 
 import os
+import re
 import warnings
 from contextlib import nullcontext
 from difflib import get_close_matches
@@ -8,7 +9,7 @@ from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from ..exceptions import DataFileError, FERError, ImageFileError
 from ._emotions import EMOTIONS, emotion_label
@@ -18,9 +19,34 @@ __all__ = ["load_image_folder", "read_face_image"]
 # Formats that Pillow decodes on its own; EPS for one would start another program.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
+# Those for files of strangers. Pillow reads some forms of PPM in Python, up to 20 s for
+# a MB, and JPEG 2000 of 10 kB can take 1 GB; people hardly ever send them.
+SAFE_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+
 # A camera makes 12 to 50 million pixels. Beyond that a file of a few kB can fill the
 # memory (a decompression bomb), so the size is checked before anything is decoded.
 MAX_PIXELS = 64_000_000
+
+# For each marker, chunk, block, run or strip of a file, Pillow reads once or more and
+# runs some Python. A photo takes a few hundred reads, a PNG of 200 MB 80,000; 20 MB of
+# empty markers would take ten million and 15 s. 200,000 are done in half a second.
+_MAX_READS = 200_000
+
+# A file of 100 kB can hold parts that are unpacked at full size each: scans of a
+# progressive JPEG, which decode all pixels once more (30 ms each at 25 million pixels;
+# encoders make 6 to 20), and colour profiles of a PNG, which hold 1 MB each (3 ms;
+# there should be one). So they are counted first.
+_MAX_PARTS = 64
+_PARTS = {
+    # "Start of scan", the length of its header, and how many colours it has: 0xffda,
+    # 12 and 3, for example. The length follows from the colours, so this is never found
+    # by chance, such as in a video that a phone attached to the picture.
+    b"\xff\xd8": (
+        re.compile(rb"\xff\xda\0(?:\x06\0|\x08\x01|\n\x02|\x0c\x03|\x0e\x04)"),
+        "scans",
+    ),
+    b"\x89P": (re.compile(rb"iCCP"), "colour profiles"),
+}
 
 # Common names for the parts of a folder, and FER2013's names for them.
 USAGES = {
@@ -126,8 +152,10 @@ def check_image_shape(image_shape, *, at_least=1):
     return tuple(map(int, image_shape))
 
 
-def open_image(file, *, max_pixels=MAX_PIXELS):
+def open_image(file, *, max_pixels=MAX_PIXELS, formats=_FORMATS):
     """Open one image file safely, as `read_face_image` does.
+
+    Whatever the file, this takes a few seconds and about 20 bytes per pixel at most.
 
     Parameters
     ----------
@@ -135,6 +163,8 @@ def open_image(file, *, max_pixels=MAX_PIXELS):
         The image file.
     max_pixels : int, default=64_000_000
         Largest number of pixels, checked before anything is decoded.
+    formats : sequence of str
+        Pillow's names of the formats that are read.
 
     Returns
     -------
@@ -144,7 +174,8 @@ def open_image(file, *, max_pixels=MAX_PIXELS):
     Raises
     ------
     ImageFileError
-        If the file is empty, cut off, not an image or larger than `max_pixels`.
+        If the file is empty, cut off, not an image, larger than `max_pixels`, or takes
+        too much work to decode.
     OSError
         If the file is missing or may not be read.
     """
@@ -152,7 +183,10 @@ def open_image(file, *, max_pixels=MAX_PIXELS):
     name = os.fspath(file) if is_path else getattr(file, "name", "the image")
     with open(file, "rb") if is_path else nullcontext(file) as stream:
         _check_not_empty(stream, name)
-        return ready_image(_open(stream, name, max_pixels), name, max_pixels)
+        _check_parts(stream, name)
+        stream = _CountedReads(stream, name)
+        image = _open(stream, name, max_pixels, formats)
+        return ready_image(image, name, max_pixels)
 
 
 def ready_image(image, name="the image", max_pixels=MAX_PIXELS):
@@ -181,9 +215,14 @@ def ready_image(image, name="the image", max_pixels=MAX_PIXELS):
         raise _too_large(name, max_pixels, f", {image.width}x{image.height}")
     # With broken bytes, Pillow's decoders raise exceptions of every kind.
     try:
+        # Whole tiles have some more pixels than the image, but not many times as many.
+        if _pixels_of_tiles(image) > 2 * max_pixels:
+            raise _too_much_work(name, "its tiles are far larger than the image")
         image.load()
         white = _white_level(image)  # before exif_transpose, which loses the format
         return _to_8_bits(ImageOps.exif_transpose(image), white)
+    except ImageFileError:
+        raise
     except Exception as error:
         raise _broken(name, error) from error
 
@@ -195,13 +234,71 @@ def _check_not_empty(stream, name):
         raise ImageFileError(f"{name} is empty (0 bytes). Copy it again, or remove it.")
 
 
-def _open(stream, name, max_pixels):
+def _check_parts(stream, name):
+    """Count the parts of a file that are costly to unpack."""
+    pattern, what = _PARTS.get(stream.read(2), (None, None))
+    n_parts, end = 0, b""
+    while pattern and (block := stream.read(1 << 20)):
+        n_parts += len(pattern.findall(end + block))
+        if n_parts > _MAX_PARTS:
+            raise _too_much_work(name, f"it has more than {_MAX_PARTS} {what}")
+        # One byte less than a part, so that none is missed or counted twice.
+        end = block[-(4 if what == "scans" else 3) :]
+    stream.seek(0)
+
+
+def _check_strips(stream, name):
+    """Count the strips or tiles of a TIFF, which Pillow lists when it opens it."""
+    head = stream.read(8)
+    if head[:2] in (b"II", b"MM"):
+        if 43 in head[2:4]:  # BigTIFF
+            head += stream.read(8)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head)
+        stream.seek(tags.next)
+        tags.load(stream)
+        # The offsets of strips, and those of tiles.
+        if max(len(tags.get(273, ())), len(tags.get(324, ()))) > _MAX_READS:
+            raise _too_much_work(name, f"it has more than {_MAX_READS} strips")
+    stream.seek(0)
+
+
+class _CountedReads:
+    """A binary file that can be read `_MAX_READS` times."""
+
+    def __init__(self, stream, name):
+        self._stream, self._name = stream, name
+        self._left = _MAX_READS
+
+    def read(self, *size):
+        self._left -= 1
+        if self._left < 0:
+            raise _too_much_work(self._name, "it has too many small parts")
+        return self._stream.read(*size)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+
+def _pixels_of_tiles(image):
+    """Count the pixels that are decoded; more than the image has if it is in tiles.
+
+    A TIFF of 16x16 pixels may be one tile of 32768x16384.
+    """
+    tags = getattr(image, "tag_v2", {})
+    wide, high = tags.get(322, 1), tags.get(323, 1)
+    return -(-image.width // wide) * wide * -(-image.height // high) * high
+
+
+def _open(stream, name, max_pixels, formats):
     """Read the header of a file; nothing is decoded yet."""
     try:
-        return Image.open(stream, formats=_FORMATS)
+        _check_strips(stream, name)
+        return Image.open(stream, formats=formats)
+    except ImageFileError:
+        raise
     except Image.UnidentifiedImageError:
         raise ImageFileError(
-            f"{name} is not in a format that is read here: {', '.join(_FORMATS)}. "
+            f"{name} is not in a format that is read here: {', '.join(formats)}. "
             "Convert it, or remove it."
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -214,6 +311,13 @@ def _too_large(name, max_pixels, size=""):
     return ImageFileError(
         f"{name} is too large{size}: more than {max_pixels // 10**6} million pixels. "
         "Cut out the face, or make the picture smaller."
+    )
+
+
+def _too_much_work(name, reason):
+    return ImageFileError(
+        f"{name} takes too much work to decode: {reason}. Save it again in a photo "
+        "program, or remove it."
     )
 
 

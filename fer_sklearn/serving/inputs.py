@@ -15,7 +15,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import FormParser, parse_options_header
 
 from .._pixel_strings import read_faces
-from ..datasets._image_files import open_image
+from ..datasets._image_files import SAFE_FORMATS, open_image
 from ..exceptions import FERError, ImageFileError, PixelStringError
 from ..photos._crop import crop_faces
 from .limits import Refusal, busy
@@ -193,7 +193,9 @@ class Inputs:
         file = BytesIO(data)
         file.name = repr(name) if name else f"Picture {index}"
         try:
-            image = open_image(file, max_pixels=self._limits.pixels)
+            image = open_image(
+                file, max_pixels=self._limits.pixels, formats=SAFE_FORMATS
+            )
         except ImageFileError as error:
             raise Refusal(422, error) from None
         crops = crop_faces(

@@ -1,4 +1,6 @@
 import io
+import struct
+import time
 import zlib
 
 import numpy as np
@@ -208,13 +210,10 @@ def test_cut_off(format_):
 
 def test_too_large(monkeypatch):
     file = encode(Image.new("L", (101, 100)))
-    monkeypatch.setattr(
-        _image_files.open_image, "__kwdefaults__", {"max_pixels": 10100}
-    )
+    defaults = _image_files.open_image.__kwdefaults__
+    monkeypatch.setitem(defaults, "max_pixels", 10100)
     assert read_face_image(file).shape == (48, 48)
-    monkeypatch.setattr(
-        _image_files.open_image, "__kwdefaults__", {"max_pixels": 10099}
-    )
+    monkeypatch.setitem(defaults, "max_pixels", 10099)
     with pytest.raises(ImageFileError, match="is too large, 101x100: more than"):
         read_face_image(file)
 
@@ -427,3 +426,142 @@ def test_wrong_call_for_a_folder(tmp_path):
         load_image_folder(tmp_path, on_error="ignore")
     with pytest.raises(FileNotFoundError):
         load_image_folder(tmp_path / "nowhere")
+
+
+# --- Files that take far more work than a photo --------------------------------------
+
+
+def many_scans(n_scans):
+    """A progressive JPEG whose last scan is repeated; each repeat has 42 bytes."""
+    file = encode(Image.new("L", (5000, 5000)), "JPEG", progressive=True).getvalue()
+    scan = file[file.rindex(b"\xff\xda") : -2]
+    return file[:-2] + scan * (n_scans - file.count(b"\xff\xda")) + file[-2:]
+
+
+def png_chunk(kind, data):
+    check = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + check
+
+
+def with_chunks(kind, data, n_chunks):
+    """A PNG with more chunks after its header."""
+    file = encode(Image.new("L", (8, 8))).getvalue()
+    return file[:33] + png_chunk(kind, data) * n_chunks + file[33:]
+
+
+def tiff(**tags):
+    """A TIFF of 8-bit grey levels; each tag is a number or a list."""
+    numbers = {"width": 256, "height": 257, "bits": 258, "compression": 259}
+    numbers |= {"photometric": 262, "offsets": 273, "rows": 278, "sizes": 279}
+    numbers |= {"tile_width": 322, "tile_height": 323, "tiles": 324, "tile_sizes": 325}
+    tags = {"bits": 8, "photometric": 1, **tags}
+    # Its header, 16 bytes of data at 8, the tags, and the lists that they point to.
+    place = 26 + 12 * len(tags) + 4
+    entries, lists = [], []
+    for name in sorted(tags, key=numbers.get):
+        values = tags[name] if isinstance(tags[name], list) else [tags[name]]
+        value = values[0] if len(values) == 1 else place
+        entries.append(struct.pack("<HHII", numbers[name], 4, len(values), value))
+        if len(values) > 1:
+            lists.append(struct.pack(f"<{len(values)}I", *values))
+            place += len(lists[-1])
+    head = struct.pack("<2sHI16sH", b"II", 42, 24, zlib.compress(bytes(256)), len(tags))
+    return head + b"".join([*entries, bytes(4), *lists])
+
+
+def run_lengths(n_runs):
+    """A BMP of 5000x5000 pixels in runs of one."""
+    head = struct.pack("<2sIHHI", b"BM", 0, 0, 0, 1078)
+    head += struct.pack("<IiiHHIIiiII", 40, 5000, 5000, 1, 8, 1, 0, 0, 0, 256, 0)
+    return head + bytes(1024) + b"\1\0" * n_runs
+
+
+def with_markers(marker, n_markers):
+    file = encode(Image.new("L", (8, 8)), "JPEG").getvalue()
+    return file[:2] + marker * n_markers + file[2:]
+
+
+def with_extensions(n_extensions):
+    """A GIF with empty comments between its palette and its picture."""
+    file = encode(Image.new("L", (8, 8)), "GIF").getvalue()
+    end = 13 + 3 * 2 ** ((file[10] & 7) + 1)
+    return file[:end] + b"\x21\xfe\0" * n_extensions + file[end:]
+
+
+MEGABYTE = zlib.compress(bytes(10**6), 9)
+# Seconds that each took before there were limits.
+TOO_MUCH_WORK = {
+    "500 scans, 14 s": (lambda: many_scans(500), "more than 64 scans"),
+    "colour profiles, 3 s": (
+        lambda: with_chunks(b"iCCP", b"a\0\0" + MEGABYTE, 1000),
+        "more than 64 colour profiles",
+    ),
+    "strips, 10 s": (
+        lambda: tiff(
+            width=1, height=10**6, compression=1, rows=1,
+            offsets=[8] * 10**6, sizes=[1] * 10**6,
+        ),
+        "more than 200000 strips",
+    ),
+    "tiles, 2 s": (
+        lambda: tiff(
+            width=16, height=16_000, compression=8, tile_width=65536, tile_height=16,
+            tiles=[8] * 1000, tile_sizes=[9] * 1000,
+        ),
+        "its tiles are far larger than the image",
+    ),
+    "one tile, 2 GB": (
+        lambda: tiff(
+            width=16, height=16, compression=8, tile_width=46336, tile_height=46336,
+            tiles=8, tile_sizes=9,
+        ),
+        "its tiles are far larger than the image",
+    ),
+    "chunks, 5 s": (
+        lambda: with_chunks(b"prVt", b"", 10**6), "too many small parts"
+    ),
+    "chunks with data, 5 s": (
+        lambda: with_chunks(b"tEXt", b"a\0b", 10**6), "too many small parts"
+    ),
+    "markers, 3 s": (
+        lambda: with_markers(b"\xff\xfe\0\2", 10**6), "too many small parts"
+    ),
+    "bytes between markers, 3 s": (
+        lambda: with_markers(b"\xff", 4 * 10**6), "too many small parts"
+    ),
+    "extensions, 1 s": (lambda: with_extensions(10**6), "too many small parts"),
+    "run lengths, 2 s": (lambda: run_lengths(10**6), "too many small parts"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOO_MUCH_WORK)
+def test_too_much_work_is_refused(case):
+    make, reason = TOO_MUCH_WORK[case]
+    file = io.BytesIO(make())
+    start = time.thread_time()
+    with pytest.raises(
+        ImageFileError, match=f"takes too much work to decode: .*{reason}"
+    ):
+        read_face_image(file)
+    assert time.thread_time() - start < 2
+
+
+def test_what_encoders_make_is_not_too_much_work(images):
+    """A JPEG of 64 scans with a video behind it, and a TIFF of many small tiles."""
+    noise = np.random.default_rng(0).integers(0, 256, 10**6, dtype=np.uint8).tobytes()
+    file = io.BytesIO(many_scans(64) + noise)
+    assert read_face_image(file).shape == (48, 48)
+    data = tiff(
+        width=2000, height=2000, compression=8, tile_width=16, tile_height=16,
+        tiles=[8] * 15625, tile_sizes=[12] * 15625,
+    )  # fmt: skip
+    assert _image_files.open_image(io.BytesIO(data)).size == (2000, 2000)
+
+
+@pytest.mark.parametrize("before_end", range(8))
+def test_scans_on_the_end_of_a_block_are_counted_once(before_end):
+    head = b"\xff\xd8".ljust(2**20 - before_end, b"\0")
+    scan = b"\xff\xda\0\x0c\3"
+    _image_files._check_parts(io.BytesIO(head + 64 * scan), "a.jpg")
+    with pytest.raises(ImageFileError, match=r"a\.jpg .* more than 64 scans"):
+        _image_files._check_parts(io.BytesIO(head + 65 * scan), "a.jpg")

@@ -77,6 +77,8 @@ FILES = {
     "missing pixels": (("a.png", png(60, 60, FEW)), "'a.png' is cut off or damaged"),
     "svg": (("a.svg", SVG), "'a.svg' is not in a format"),
     "eps": (("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n"), "'a.eps' is not in a format"),
+    "ppm": (("a.ppm", b"P3 8 8 255\n" + b"#\n" * 10**6), "'a.ppm' is not in a format"),
+    "jpeg 2000": (("a.jp2", noise("JPEG2000")), "'a.jp2' is not in a format"),
     "pickle": (("a.png", pickle.dumps(Evil())), "'a.png' is not in a format"),
     "path up": (("../../etc/passwd", noise()), "is a path; send a plain name"),
     "path down": (("..\\..\\a.png", noise()), "is a path; send a plain name"),

@@ -284,7 +284,7 @@ def test_first_requests_import_nothing(pictures):
     """Imports take time, and OpenCV's fails in two threads at once."""
     pytest.importorskip("cv2", reason="needs the extra [photos]")
     photo = np.tile(pictures[0], (6, 6))
-    formats = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+    formats = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
     requests = [{"files": {"files": ("a", encode(photo, name))}} for name in formats]
     requests += [
         {"content": encode(photo), "headers": {"Content-Type": "image/png"}},
