@@ -480,19 +480,27 @@ def csv_writer(stream, names, places=("row",), boxes=()):
     -------
     callable
         ``write(part, rows, y_prob)``; cells without a value are left empty.
+
+    Notes
+    -----
+    No cell is a formula for a spreadsheet, which starts with =, +, - or @. A class
+    ``=x`` of a model is written as ``'=x``, a file ``=x.csv`` as ``./=x.csv``.
     """
+    names = [f"'{name}" if _is_formula(name) else name for name in names]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["file", *places, "emotion", *names, *boxes])
 
     def write(part, rows, y_prob):
         columns = part.columns()
+        path = str(part.path)
+        path = f"./{path}" if _is_formula(path) else path
         nothing = np.full(len(part), "")
         before = [columns.get(name, nothing)[rows] for name in places]
         after = [columns.get(name, nothing)[rows] for name in boxes]
         for index, probabilities in enumerate(y_prob):
             writer.writerow(
                 [
-                    part.path,
+                    path,
                     *(column[index] for column in before),
                     names[probabilities.argmax()],
                     *(f"{p:.6f}" for p in probabilities),
@@ -501,6 +509,15 @@ def csv_writer(stream, names, places=("row",), boxes=()):
             )
 
     return write
+
+
+def _is_formula(text):
+    """Whether a spreadsheet would run a cell; the number -1 it only shows."""
+    try:
+        float(text)
+    except ValueError:
+        return text.startswith(("=", "+", "-", "@"))
+    return False
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """predict_file: files of any size, in this process."""
 
+import io
 import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from brightness_model import BrightnessModel
 from tiny_network import TinyNet
 
 from fer_sklearn import make_fer_pipeline, predict_file, save_model
+from fer_sklearn._predict_file import Part, csv_writer
 from fer_sklearn.cli import main
 from fer_sklearn.datasets import make_faces
 from fer_sklearn.exceptions import (
@@ -134,6 +137,23 @@ def test_parquet_keeps_all_digits(faces, nano_file, tmp_path):
 
 
 @needs_pyarrow
+def test_a_csv_holds_no_formulas():
+    """A spreadsheet would run =HYPERLINK(...), +1, -x and @SUM(1) when it opens it."""
+    names = ['=HYPERLINK("http://a.example")', "@SUM(1)", "+x", "-1", "happy"]
+    file = io.StringIO()
+    write = csv_writer(file, names)
+    for path in ("=a.csv", "@eaDir/a.csv", "/data/=a.csv", "a.csv"):
+        part = Part(Path(path), X=[""] * 5, start=0)
+        write(part, np.arange(5), np.eye(5))
+    written = pd.read_csv(io.StringIO(file.getvalue()))
+    safe = ["'" + names[0], "'@SUM(1)", "'+x", "-1", "happy"]
+    assert list(written.columns) == ["file", "row", "emotion", *safe]
+    assert written["emotion"].tolist() == safe * 4
+    # The same files under names that are no formulas.
+    paths = ["./=a.csv", "./@eaDir/a.csv", "/data/=a.csv", "a.csv"]
+    assert written["file"].unique().tolist() == paths
+
+
 def test_several_files(source, table, tmp_path):
     more, out = tmp_path / "more.parquet", tmp_path / "out.parquet"
     table[:20].to_parquet(more)
