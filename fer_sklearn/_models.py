@@ -371,7 +371,8 @@ def _restoring(file, what):
     """Turn what goes wrong while a model is built into a ModelFileError."""
     try:
         yield
-    except ModelFileError:
+    # A missing folder for temporary files or a full disk says nothing about the file.
+    except (ModelFileError, OSError):
         raise
     except Exception as error:
         raise ModelFileError(

@@ -5,6 +5,7 @@ scikit-learn takes. `OnnxClassifier` is the same as a scikit-learn estimator.
 """
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from ._utils import require
 from .exceptions import FERError, ModelFileError
 
 __all__ = ["OnnxModel", "open_onnx"]
+
+# onnxruntime 1.32 reports its use to Microsoft and writes the number of the machine into
+# the home folder, unless this is set before it is imported. "0" lets it do so.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Names inside an ONNX model: its input, its output, its metadata.
 INPUT = "faces"
