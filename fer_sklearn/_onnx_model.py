@@ -18,7 +18,7 @@ from .exceptions import FERError, ModelFileError
 
 __all__ = ["OnnxModel", "open_onnx"]
 
-# onnxruntime 1.32 reports its use to Microsoft and writes the number of the machine into
+# onnxruntime 1.32 reports its use to Microsoft and writes a number for the machine into
 # the home folder, unless this is set before it is imported. "0" lets it do so.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 

@@ -3,6 +3,7 @@
 import errno
 import glob
 import os
+import shutil
 import uuid
 from contextlib import contextmanager
 from importlib import import_module
@@ -102,7 +103,8 @@ def torch_needed():
 def write_atomically(path, write) -> None:
     """Write a file under a temporary name in the same folder, then rename it.
 
-    If the process is killed or the disk is full, an earlier file stays as it was.
+    If the process is killed or the disk is full, an earlier file stays as it was. A new
+    file has the mode that the umask gives, a replaced one keeps its own.
 
     Parameters
     ----------
@@ -130,6 +132,9 @@ def write_atomically(path, write) -> None:
     part = path.with_name(_part_name(path.name, uuid.uuid4().hex))
     try:
         with open(part, "xb") as file:
+            if path.exists():
+                # While it is empty: a file that is private is so from its first byte.
+                shutil.copymode(path, part)
             write(file)
             file.flush()
             os.fsync(file.fileno())

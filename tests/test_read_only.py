@@ -13,7 +13,7 @@ from fer_sklearn import load_model, load_pretrained, save_model, to_onnx
 from fer_sklearn.datasets import make_faces
 from fer_sklearn.exceptions import ModelFileError
 
-# From here on, no file is opened for writing, and there is no folder for temporary ones.
+# From here on, no file is opened for writing, and no folder is for temporary files.
 READ_ONLY = """
 import errno, os, sys, tempfile
 

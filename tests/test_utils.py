@@ -28,6 +28,26 @@ def test_a_file_appears_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX'")
+def test_mode_of_a_new_and_of_an_existing_file(tmp_path):
+    """A new file is as open as the umask says; a private file stays private."""
+    new, private = tmp_path / "new.txt", tmp_path / "private.txt"
+    private.touch(mode=0o600)
+
+    def check(file):
+        modes = [path.stat().st_mode & 0o777 for path in tmp_path.glob(".private*")]
+        assert modes == [0o600]  # from its first byte
+
+    old = os.umask(0o027)
+    try:
+        write_atomically(new, write)
+        write_atomically(private, check)
+    finally:
+        os.umask(old)
+    assert new.stat().st_mode & 0o777 == 0o640
+    assert private.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_link_stays_a_link(tmp_path):
     path, link = tmp_path / "a.txt", tmp_path / "link.txt"
     path.touch()

@@ -1,6 +1,7 @@
 """Answers to well-formed requests, the model's facts, counters, and OpenAPI."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -243,3 +244,45 @@ def test_fuzzing_finds_nothing(pipe, tmp_path, token):
     summary = found.stdout[found.stdout.rfind("= FAILURES =") :]
     assert found.returncode == 0, f"{summary[:3000]}\n...\n{found.stdout[-2000:]}"
     assert "4 selected / 4 total" in found.stdout
+
+
+def test_no_picture_is_logged(pipe, pictures, capfd, caplog):
+    """Neither the levels of a face nor the name of a file, also if something fails."""
+
+    class Failing:
+        classes_ = pipe.classes_
+        n_calls = 0
+
+        def predict_proba(self, X):
+            self.n_calls += 1
+            if self.n_calls > 1:  # the first call comes from create_app
+                raise RuntimeError("no more memory")
+            return pipe.predict_proba(X)
+
+    face = pictures[0].copy()
+    face[:4] = [[171], [205], [239], [173]]  # a pattern that no log has by chance
+    (string,) = write_pixel_strings(face[None])
+    bad = string.replace("205", "20five")
+    rows = face.tolist()
+    rows[3][-1] = 1739
+    png = encode(face)
+    caplog.set_level(logging.DEBUG)
+    for model, status in ((pipe, 200), (Failing(), 500)):
+        with serving(model, detect=None) as client:
+            assert client.post("/predict", json={"faces": string}).status_code == status
+            assert send(client, ("anna_marker.png", png)).status_code == status
+            answers = [
+                send(client, ("anna_marker.png", png[:-40])),
+                client.post("/predict", json={"faces": bad}),
+                client.post("/predict", json={"faces": rows}),
+                client.post("/predict", json={"faces": string, "more": 1}),
+            ]
+            assert {answer.status_code for answer in answers} == {422}
+    out = "".join(capfd.readouterr()) + caplog.text
+    assert "no more memory" in out  # it is the log of the service
+    # An answer names the one value that is wrong, and no others.
+    for text in (out, *(answer.text for answer in answers)):
+        for levels in ("171 171", "171, 171", "205 205", "205, 205", "239, 239"):
+            assert levels not in text
+        assert repr(png[60:70])[2:-1] not in text
+    assert "anna_marker" not in out
