@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from serving_helpers import serving
@@ -48,12 +49,29 @@ def test_headers_forbid_everything_else(client):
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Frame-Options"] == "DENY"
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     html = client.get("/").text
     assert "style=" not in html
     assert not re.search(r"<script(?![^>]*src=)", html)
     assert not re.search(r"\son\w+=", html)
+
+
+def test_the_page_on_security_names_the_headers(client):
+    page = Path(__file__).parents[2] / "docs" / "security.md"
+    text = page.read_text(encoding="utf-8")
+    found = {name.lower() for name in client.get("/health").headers}
+    for name in (
+        "Content-Security-Policy",
+        "X-Content-Type-Options",
+        "X-Frame-Options",
+        "Referrer-Policy",
+    ):
+        assert name.lower() in found
+        assert f"`{name}`" in text
 
 
 def test_scripts_never_take_text_as_html():
