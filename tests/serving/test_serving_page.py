@@ -23,7 +23,7 @@ def test_every_file_is_served(client):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_comes_from_elsewhere(name):
-    text = PAGE.joinpath(name).read_text(encoding="utf-8")
+    text = PAGE.joinpath(name).read_bytes().decode("utf-8", errors="replace")
     addresses = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s\"']*", text))
     assert addresses <= {"http://www.w3.org/2000/svg"}
 
@@ -75,7 +75,7 @@ def test_the_page_on_security_names_the_headers(client):
 
 
 def test_scripts_never_take_text_as_html():
-    for name in NAMES:
+    for name in (name for name in NAMES if name.endswith((".js", ".html"))):
         source = PAGE.joinpath(name).read_text(encoding="utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|eval\(", source)
 
