@@ -19,6 +19,7 @@ import numpy as np
 
 from ._utils import require, write_atomically
 from .datasets import class_names
+from .datasets._emotions import most_probable
 from .exceptions import DataFileError, FERError, PixelStringError
 
 __all__ = ["predict_file"]
@@ -463,7 +464,7 @@ def _writer_for(path):
     raise FERError(f"{path} must end in .csv or .parquet.")
 
 
-def csv_writer(stream, names, places=("row",), boxes=()):
+def csv_writer(stream, names, places=("row",), boxes=(), *, min_confidence=0.0):
     """Write the header of a csv and return a function that writes answers.
 
     Parameters
@@ -475,6 +476,8 @@ def csv_writer(stream, names, places=("row",), boxes=()):
         Columns that say where a face is: "row", "frame", "face".
     boxes : sequence of str, default=()
         `BOX` to write the boxes of the faces as well.
+    min_confidence : float, default=0.0
+        Below this probability, the emotion is "uncertain".
 
     Returns
     -------
@@ -502,7 +505,7 @@ def csv_writer(stream, names, places=("row",), boxes=()):
                 [
                     path,
                     *(column[index] for column in before),
-                    names[probabilities.argmax()],
+                    most_probable(probabilities, names, min_confidence),
                     *(f"{p:.6f}" for p in probabilities),
                     *(column[index] for column in after),
                 ]

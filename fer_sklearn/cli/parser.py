@@ -162,6 +162,13 @@ def rate(text):
     return float(text)
 
 
+def share(text):
+    """Read a number from 0 to 1."""
+    if not re.fullmatch(r"\d*\.?\d+", text) or float(text) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return float(text)
+
+
 def port(text):
     """Read a port from 0 to 65535."""
     if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
@@ -346,6 +353,13 @@ def _add_predict(commands):
         help="new folder for copies of the pictures with boxes and emotions",
     )
     add(
+        "--min-confidence",
+        type=share,
+        default=0.0,
+        metavar="P",
+        help='below this probability the emotion is "uncertain" (default: 0)',
+    )
+    add(
         "--every",
         type=duration,
         metavar="TIME",
@@ -397,6 +411,13 @@ def _add_serve(commands):
         "--no-detection",
         action="store_true",
         help="take each picture as one face; detect none",
+    )
+    add(
+        "--min-confidence",
+        type=share,
+        default=0.0,
+        metavar="P",
+        help='below this probability the emotion is "uncertain" (default: 0)',
     )
     limits = parser.add_argument_group("limits of a request")
     add = limits.add_argument

@@ -112,6 +112,11 @@ def _check_outputs(args, files):
         raise FERError(f"{Path(args.out).parent} is not a folder. Create it first.")
     if args.out is not None and Path(args.out).is_dir():
         raise FERError(f"{args.out} is a folder; --out names the csv to write.")
+    if args.out is not None and Path(args.out).suffix.lower() == ".parquet":
+        raise FERError(
+            f"--out writes a csv, and {args.out} has the suffix of Parquet. Use .csv, or "
+            "fer_sklearn.predict_file in Python, which writes both."
+        )
     if args.annotate is not None:
         if files and all(map(_is_table, files)):
             raise FERError(
@@ -138,7 +143,7 @@ class Prediction:
     pipe : Pipeline or OnnxModel
         Fitted.
     args : argparse.Namespace
-        With `out`, `cropped`, `annotate`, `every` and `quiet`.
+        With `out`, `cropped`, `annotate`, `every`, `min_confidence` and `quiet`.
 
     Attributes
     ----------
@@ -165,7 +170,8 @@ class Prediction:
         }
         places = [column for column in needed if needed[column]]
         boxes = BOX if needed["face"] and not self.args.cropped else ()
-        write = csv_writer(stream, self.names, places, boxes)
+        sure = self.args.min_confidence
+        write = csv_writer(stream, self.names, places, boxes, min_confidence=sure)
         # Results and a progress bar on the same terminal would overwrite each other.
         hidden = self.args.quiet or (stream is sys.stdout and sys.stdout.isatty())
         with FaceProgress(len(files), hidden=hidden) as progress:
@@ -225,7 +231,13 @@ class Prediction:
 
     def _annotate(self, part, y_prob):
         """Save a copy of the picture with boxes, emotions and bars."""
-        copy = photos.annotate(part.picture, part.boxes, y_prob, self.names)
+        copy = photos.annotate(
+            part.picture,
+            part.boxes,
+            y_prob,
+            self.names,
+            min_confidence=self.args.min_confidence,
+        )
         path = _free_name(Path(self.args.annotate), part)
         write_atomically(path, lambda file: copy.save(file, format="PNG"))
         self.n_copies += 1

@@ -20,7 +20,7 @@ def run(args):
     ----------
     args : argparse.Namespace
         With `model`, `host`, `port`, `allowed_host`, `token`, `no_detection`,
-        `max_body`, `max_files`, `runtime`, `threads` and `quiet`.
+        `min_confidence`, `max_body`, `max_files`, `runtime`, `threads` and `quiet`.
 
     Returns
     -------
@@ -47,6 +47,7 @@ def run(args):
                 name=Path(name).resolve().name,
                 card=card,
                 allowed_hosts=args.allowed_host,
+                min_confidence=args.min_confidence,
             )
         except MissingExtraError as error:
             raise MissingExtraError(

@@ -51,6 +51,30 @@ def emotion_label(word):
     return _LABELS.get(word.strip().casefold())
 
 
+# What is said instead of an emotion whose probability is too low.
+UNCERTAIN = "uncertain"
+
+
+def most_probable(probabilities, names, min_confidence=0.0):
+    """Name the most probable class of one face.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_classes,)
+        Of each class.
+    names : sequence of str
+        Of the classes.
+    min_confidence : float, default=0.0
+        Below this probability, the answer is `UNCERTAIN`.
+
+    Returns
+    -------
+    str
+    """
+    best = int(probabilities.argmax())
+    return names[best] if probabilities[best] >= min_confidence else UNCERTAIN
+
+
 def class_names(model):
     r"""Name the classes of a fitted model.
 

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 
+from ..datasets._emotions import UNCERTAIN, most_probable
 from ..exceptions import FERError
 from ._boxes import as_boxes, shared_areas
 from ._reading import open_photo
@@ -20,7 +21,7 @@ _COLOURS = (
 )
 
 
-def annotate(photo, boxes, probabilities, classes, *, bars=True):
+def annotate(photo, boxes, probabilities, classes, *, bars=True, min_confidence=0.0):
     """Draw predictions into a copy of a photograph.
 
     Each face gets a box in the colour of its emotion, the emotion with its
@@ -40,6 +41,8 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True):
         Name of the emotion of each column.
     bars : bool, default=True
         Whether to draw the bars, if there is enough space.
+    min_confidence : float, default=0.0
+        Below this probability, the label is "uncertain".
 
     Returns
     -------
@@ -71,7 +74,10 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True):
     image = open_photo(photo).convert("RGB").copy()
     draw = ImageDraw.Draw(image, "RGBA")
     faces = list(zip(boxes, probabilities, strict=True))
-    labels = [_draw_face(draw, image.size, box, row, names) for box, row in faces]
+    labels = [
+        _draw_face(draw, image.size, box, row, names, min_confidence)
+        for box, row in faces
+    ]
     if bars and faces:
         font, panels = _place_panels(image.size, boxes, as_boxes(labels), names)
         for panel, (_, row) in zip(panels, faces, strict=False):
@@ -108,14 +114,15 @@ def _fonts(size):
     return [ImageFont.load_default(height) for height in heights]
 
 
-def _draw_face(draw, size, box, row, names):
+def _draw_face(draw, size, box, row, names, min_confidence):
     """Draw a box and its label; give the place of the label."""
     x, y, width, height = box.tolist()
     best = int(row.argmax())
     colour = _COLOURS[best % len(_COLOURS)]
     line = max(2, round(max(size) / 300))
     draw.rectangle((x, y, x + width - 1, y + height - 1), outline=colour, width=line)
-    text = f"{names[best]} {100 * row[best]:.0f} %"
+    name = most_probable(row, names, min_confidence)
+    text = name if name == UNCERTAIN else f"{name} {100 * row[best]:.0f} %"
     # Hardly wider than the box, so that it does not cover the next face.
     fonts = _fonts(size)
     fitting = (font for font in fonts if _text_size(font, text)[0] <= 1.1 * width)

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from .. import __version__
 from .._models import image_shape
 from ..datasets import class_names as default_names
+from ..datasets._emotions import most_probable
 from ..exceptions import FERError
 from .batcher import Batcher
 from .inputs import FIELD, Inputs
@@ -51,6 +52,7 @@ def create_app(
     card=None,
     class_names=None,
     allowed_hosts=None,
+    min_confidence=0.0,
 ):
     """Build the web application around a fitted pipeline.
 
@@ -84,6 +86,9 @@ def create_app(
         loopback address: there it answers only to ``localhost``, ``127.0.0.1`` and
         ``[::1]``, so that no page of another site can read from it. ``["*"]`` allows
         every name.
+    min_confidence : float, default=0.0
+        Below this probability, the emotion of a face is ``"uncertain"``. Its
+        probabilities are given as they are.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def create_app(
     if token is not None and not token.strip():
         raise FERError("The token is empty; give one, or start without a token.")
     check_host_names(allowed_hosts)
-    service = _Service(model, class_names, limits or Limits(), detect)
+    service = _Service(model, class_names, limits or Limits(), detect, min_confidence)
     facts = Model(
         name=name or type(model).__name__,
         emotions=list(service.names),
@@ -241,8 +246,9 @@ class _Service:
     requests go through the model in one more thread, in batches.
     """
 
-    def __init__(self, model, class_names, limits, detect):
+    def __init__(self, model, class_names, limits, detect, min_confidence):
         self._model = model
+        self._min_confidence = min_confidence
         self.names = _class_names(model, class_names)
         self.image_shape = image_shape(model)
         self.limits = limits
@@ -305,11 +311,11 @@ class _Service:
         }
 
     def _face(self, row):
-        best = int(row.argmax())
-        self.metrics.faces.labels(self.names[best]).inc()
+        emotion = most_probable(row, self.names, self._min_confidence)
+        self.metrics.faces.labels(emotion).inc()
         return {
-            "emotion": self.names[best],
-            "confidence": float(row[best]),
+            "emotion": emotion,
+            "confidence": float(row.max()),
             "probabilities": dict(zip(self.names, row.tolist(), strict=True)),
         }
 
@@ -462,7 +468,10 @@ class Face(BaseModel):
     """One face."""
 
     box: Box | None = Field(description="null if the whole picture is the face")
-    emotion: str = Field(description="the most probable emotion")
+    emotion: str = Field(
+        description='the most probable emotion, or "uncertain" if its probability is '
+        "below the service's --min-confidence"
+    )
     confidence: float = Field(ge=0, le=1, description="its probability")
     probabilities: dict[str, float] = Field(
         description="probability of each emotion; they sum to 1"

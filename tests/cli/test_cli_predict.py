@@ -54,6 +54,31 @@ def _check(rows, y_prob):
     assert [row[2] for row in rows] == [EMOTIONS[i] for i in y_prob.argmax(axis=1)]
 
 
+def test_a_csv_is_not_called_parquet(faces_csv, tmp_path, capsys):
+    out = tmp_path / "out.parquet"
+    assert main(["predict", str(faces_csv), "--out", str(out)]) == 1
+    assert "--out writes a csv" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_uncertain_below_a_confidence(run, faces_csv, expected, capsys):
+    y_prob, _ = expected
+    limit = float(np.median(y_prob.max(axis=1)))
+    args = ["predict", "--model", str(run), str(faces_csv)]
+    assert main([*args, "--min-confidence", str(limit)]) == 0
+    rows = _read(capsys.readouterr().out)
+    certain = y_prob.max(axis=1) >= limit
+    assert 0 < certain.sum() < len(rows)
+    assert [row[2] != "uncertain" for row in rows] == certain.tolist()
+    assert np.array(rows)[:, 3:].astype(float) == pytest.approx(y_prob, abs=1e-5)
+
+
+@pytest.mark.parametrize("value", ["1.5", "-0.1", "high"])
+def test_a_confidence_is_a_share(value, faces_csv, capsys):
+    assert main(["predict", str(faces_csv), f"--min-confidence={value}"]) == 2
+    assert "is not a number from 0 to 1" in capsys.readouterr().err
+
+
 def test_csv_to_standard_output(run, faces_csv, expected, capsys):
     assert main(["predict", "--model", str(run), str(faces_csv)]) == 0
     captured = capsys.readouterr()

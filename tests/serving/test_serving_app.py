@@ -33,6 +33,16 @@ def test_one_picture(client, pipe, pictures):
     np.testing.assert_allclose(probabilities(answer), [expected])
 
 
+def test_uncertain_below_a_confidence(pipe, pictures):
+    with serving(pipe, min_confidence=1.0) as client:
+        answer = send(client, encode(pictures[0]))
+    (face,) = answer.json()["pictures"][0]["faces"]
+    assert face["emotion"] == "uncertain"
+    expected = pipe.predict_proba(pictures[:1])[0]
+    assert face["confidence"] == pytest.approx(expected.max())
+    np.testing.assert_allclose(probabilities(answer), [expected])
+
+
 def test_many_pictures_in_order(client, pipe, pictures):
     answer = send(client, *map(encode, pictures))
     np.testing.assert_allclose(probabilities(answer), pipe.predict_proba(pictures))

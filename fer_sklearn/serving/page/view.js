@@ -20,7 +20,7 @@ export function percent(probability) {
 export function sentence(picture) {
   const faces = picture.faces;
   if (!faces.length) return "No face was found.";
-  const names = faces.slice(0, 5).map((f) => `${f.emotion}, ${percent(f.confidence)}`);
+  const names = faces.slice(0, 5).map((f) => `${f.emotion}, ${sure(f)}`);
   const more = faces.length > 5 ? "; and more" : "";
   return `${faces.length === 1 ? "1 face" : `${faces.length} faces`}: ${names.join("; ")}${more}.`;
 }
@@ -97,7 +97,7 @@ function caption(picture, title) {
 // the words do not fit, style.css hides them, and the number remains.
 function box(face, picture, index, many, id) {
   const { x, y, width, height } = face.box;
-  const words = `${face.emotion} ${percent(face.confidence)}`;
+  const words = isUncertain(face) ? face.emotion : `${face.emotion} ${sure(face)}`;
   const chip = el("span", { class: "chip" }, many ? `${index + 1}` : "",
     el("span", { class: "words" }, words));
   const button = el("button", {
@@ -146,13 +146,25 @@ function fill(element, face) {
   element.querySelector(".face").replaceChildren(glyph(face.emotion));
   element.querySelector(".emotion").replaceChildren(
     el("span", { class: "word" }, face.emotion), " ",
-    el("span", { class: "sure" }, percent(face.confidence)));
+    el("span", { class: "sure" }, sure(face)));
   Object.entries(face.probabilities).forEach(([emotion, probability], i) => {
     const bar = element.querySelectorAll("li")[i];
     bar.classList.toggle("top", emotion === face.emotion);
     bar.querySelector(".level").style.width = `${100 * probability}%`;
     bar.querySelector(".value").textContent = percent(probability);
   });
+}
+
+// The service says "uncertain" where no emotion is probable enough.
+function isUncertain(face) {
+  return !(face.emotion in face.probabilities);
+}
+
+function sure(face) {
+  const number = percent(face.confidence);
+  if (!isUncertain(face)) return number;
+  const [best] = Object.entries(face.probabilities).sort((a, b) => b[1] - a[1])[0];
+  return `perhaps ${best}, ${number}`;
 }
 
 function colour(emotion) {
