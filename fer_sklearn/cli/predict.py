@@ -114,8 +114,8 @@ def _check_outputs(args, files):
         raise FERError(f"{args.out} is a folder; --out names the csv to write.")
     if args.out is not None and Path(args.out).suffix.lower() == ".parquet":
         raise FERError(
-            f"--out writes a csv, and {args.out} has the suffix of Parquet. Use .csv, or "
-            "fer_sklearn.predict_file in Python, which writes both."
+            f"--out writes a csv, and {args.out} has the suffix of Parquet. Use .csv, "
+            "or fer_sklearn.predict_file in Python, which writes both."
         )
     if args.annotate is not None:
         if files and all(map(_is_table, files)):

@@ -107,8 +107,21 @@ def test_labels_are_hardly_wider_than_their_boxes(scale):
     for width in (70, 90, 150):
         box = np.array([10, 50, width, width]) * scale
         draw = ImageDraw.Draw(image, "RGBA")
-        label = _draw_face(draw, image.size, box, np.eye(7)[5], list(EMOTIONS))
+        label = _draw_face(draw, image.size, box, np.eye(7)[5], list(EMOTIONS), 0)
         assert label[2] <= 1.2 * box[2]
+
+
+def test_uncertain_label(photo):
+    """The label has one text for all emotions, in the colour of the most probable."""
+    box = [[170, 90, 130, 130]]
+    sure, unsure = [0.1, 0.9], [0.2, 0.8]
+    copies = [
+        np.asarray(annotate(photo, box, [p], "ab", bars=False, min_confidence=0.95))
+        for p in (sure, unsure)
+    ]
+    np.testing.assert_array_equal(*copies)
+    certain = annotate(photo, box, [sure], "ab", bars=False, min_confidence=0.85)
+    assert (np.asarray(certain) != copies[0]).any()
 
 
 def test_a_tiny_photo(photo):
