@@ -58,6 +58,16 @@ def no_extras(session):
 
 
 @nox.session
+def fuzz(session):
+    """Mutated files and requests, five minutes for each reader."""
+    session.install(*CONSTRAINED, "-e", ".[serve]", "atheris>=3.0")
+    targets = ["model", "description", "checkpoint", "csv"]
+    targets += ["multipart", "picture", "json"]
+    for target in session.posargs or targets:
+        session.run("python", "-m", "tests.fuzz.run", target, "--seconds", "300")
+
+
+@nox.session
 def docs(session):
     """The documentation, warnings as errors, without a network."""
     session.install(*CONSTRAINED, "-e", ".[all,docs]")

@@ -1,5 +1,6 @@
 """The state of a training, in a checkpoint, and of a fitted net, in a pickle."""
 
+import errno
 import io
 import re
 import warnings
@@ -174,9 +175,11 @@ def read_checkpoint(path: Path) -> dict:
         format_number = state["format"]
         if format_number == FORMAT:
             _check_plain_parts(state)
-    except OSError:
-        raise  # the file may be good; this process cannot read it
     except Exception as error:
+        # The file may be good, and this process cannot read it. But EINVAL is torch
+        # looking for something in front of a file that is too short.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise ModelFileError(
             f"{path} is not a readable checkpoint ({type(error).__name__}). Delete "
             "it to start the training again."

@@ -1,0 +1,1 @@
+"""Mutated files and requests for the readers; no tests in here."""
