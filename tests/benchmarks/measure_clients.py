@@ -192,7 +192,7 @@ def _bad_requests(picture, string):
     scan = flat[flat.rindex(b"\xff\xda") : -2]
     scans = flat[:-2] + 50 * scan + flat[-2:]
     part = b'--B\r\nContent-Disposition: form-data; name="files"; filename="'
-    face = json.dumps({"faces": string})
+    wrong = json.dumps({"faces": string.replace(" ", " x", 1)})
     return {
         "cut off": (picture[:-50], "image/png"),
         "no picture": (b"hello" * 100, "image/jpeg"),
@@ -203,7 +203,7 @@ def _bad_requests(picture, string):
         "path": (part + b'../../a"\r\n\r\nabc\r\n--B--\r\n', FORM),
         "many files": ((part + b'a"\r\n\r\nx\r\n') * 5000 + b"--B--\r\n", FORM),
         "no JSON": (b"[" * 50_000, JSON),
-        "wrong face": (face.replace(" ", " x", 1).encode(), JSON),
+        "wrong face": (wrong.encode(), JSON),
         "too large": (bytes(21 * 2**20), "image/png"),
         "wrong type": (b"hello", "text/plain"),
     }
