@@ -36,7 +36,7 @@ _MAX_READS = 200_000
 # progressive JPEG, which decode all pixels once more (30 ms each at 25 million pixels;
 # encoders make 6 to 20), and colour profiles of a PNG, which hold 1 MB each (3 ms;
 # there should be one). So they are counted first.
-_MAX_PARTS = 64
+_MAX_PARTS = 32
 _PARTS = {
     # "Start of scan", the length of its header, and how many colours it has: 0xffda,
     # 12 and 3, for example. The length follows from the colours, so this is never found

@@ -51,7 +51,9 @@ def main():
     with subprocess.Popen(command, **pipes, text=True) as server:
         try:
             # It writes little else to stderr; the log of requests is on stdout.
-            port = int(re.search(r":(\d+)/", server.stderr.readline())[1])
+            lines = iter(server.stderr.readline, "")
+            found = (re.search(r"http://.*:(\d+)/", line) for line in lines)
+            port = int(next(filter(None, found))[1])
             asyncio.run(_warm(port))
             load = Load(port, faces, expected, server.pid)
             asyncio.run(load.run(options.clients, options.seconds))
@@ -190,7 +192,7 @@ def _bad_requests(picture, string):
     """Bodies by kind, with their content type."""
     flat = _encode(np.zeros((4000, 4000), dtype=np.uint8), "JPEG", progressive=True)
     scan = flat[flat.rindex(b"\xff\xda") : -2]
-    scans = flat[:-2] + 50 * scan + flat[-2:]
+    scans = flat[:-2] + 20 * scan + flat[-2:]
     part = b'--B\r\nContent-Disposition: form-data; name="files"; filename="'
     wrong = json.dumps({"faces": string.replace(" ", " x", 1)})
     return {

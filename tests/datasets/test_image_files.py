@@ -491,10 +491,10 @@ def with_extensions(n_extensions):
 MEGABYTE = zlib.compress(bytes(10**6), 9)
 # Seconds that each took before there were limits.
 TOO_MUCH_WORK = {
-    "500 scans, 14 s": (lambda: many_scans(500), "more than 64 scans"),
+    "500 scans, 14 s": (lambda: many_scans(500), "more than 32 scans"),
     "colour profiles, 3 s": (
         lambda: with_chunks(b"iCCP", b"a\0\0" + MEGABYTE, 1000),
-        "more than 64 colour profiles",
+        "more than 32 colour profiles",
     ),
     "strips, 10 s": (
         lambda: tiff(
@@ -547,9 +547,9 @@ def test_too_much_work_is_refused(case):
 
 
 def test_what_encoders_make_is_not_too_much_work(images):
-    """A JPEG of 64 scans with a video behind it, and a TIFF of many small tiles."""
+    """A JPEG of 32 scans with a video behind it, and a TIFF of many small tiles."""
     noise = np.random.default_rng(0).integers(0, 256, 10**6, dtype=np.uint8).tobytes()
-    file = io.BytesIO(many_scans(64) + noise)
+    file = io.BytesIO(many_scans(32) + noise)
     assert read_face_image(file).shape == (48, 48)
     data = tiff(
         width=2000, height=2000, compression=8, tile_width=16, tile_height=16,
@@ -562,6 +562,6 @@ def test_what_encoders_make_is_not_too_much_work(images):
 def test_scans_on_the_end_of_a_block_are_counted_once(before_end):
     head = b"\xff\xd8".ljust(2**20 - before_end, b"\0")
     scan = b"\xff\xda\0\x0c\3"
-    _image_files._check_parts(io.BytesIO(head + 64 * scan), "a.jpg")
-    with pytest.raises(ImageFileError, match=r"a\.jpg .* more than 64 scans"):
-        _image_files._check_parts(io.BytesIO(head + 65 * scan), "a.jpg")
+    _image_files._check_parts(io.BytesIO(head + 32 * scan), "a.jpg")
+    with pytest.raises(ImageFileError, match=r"a\.jpg .* more than 32 scans"):
+        _image_files._check_parts(io.BytesIO(head + 33 * scan), "a.jpg")
