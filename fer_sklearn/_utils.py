@@ -15,7 +15,7 @@ from .exceptions import FERError, MissingExtraError
 # What each extra of pyproject.toml installs. Errors name these packages instead of the
 # extra: pip finds them on PyPI, wherever fer_sklearn itself was installed from.
 REQUIREMENTS = {
-    "plots": ["matplotlib>=3.8.4"],
+    "plots": ["jinja2>=3.1", "matplotlib>=3.8.4"],
     "photos": ["opencv-python-headless>=4.9,<5"],
     "serve": [
         "fastapi>=0.115",

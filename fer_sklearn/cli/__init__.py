@@ -4,6 +4,7 @@ Each command is a module with a function `run`. Results go to standard output, p
 and errors to standard error.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -30,6 +31,8 @@ def main(argv=None):
     """
     # Before torch is loaded, which is when OpenMP reads it.
     _let_waiting_threads_sleep()
+    # On machines with few fonts, matplotlib names each one that it does not find.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     parser = build_parser()
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments:

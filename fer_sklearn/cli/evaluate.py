@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import (
@@ -11,6 +12,7 @@ from sklearn.metrics import (
 )
 
 from .._models import image_shape
+from .._utils import require
 from ..datasets import class_names
 from ..exceptions import FERError
 from ..metrics import accuracy_interval, expected_calibration_error
@@ -25,14 +27,15 @@ def run(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With `model`, `data`, `usage`, `unseen_by`, `json`, `runtime` and
-        `threads`.
+        With `model`, `data`, `usage`, `unseen_by`, `json`, `report`, `runtime`
+        and `threads`.
 
     Returns
     -------
     status : int
         0.
     """
+    _check_report(args.report)
     pipe = open_model(args.model, runtime=args.runtime, threads=args.threads)
     shape = image_shape(pipe)
     faces, use = choose_rows(read_faces(args.data, shape), args.usage, args.data)
@@ -44,7 +47,32 @@ def run(args):
         title = f"not in {args.unseen_by}: {unseen.sum()} of these {len(faces)} faces"
         reports[title] = measure(pipe, faces[unseen], y_prob[unseen])
     _print(args, list(reports.items()))
+    if args.report is not None:
+        from .report import write_report
+
+        write_report(
+            args.report,
+            model=args.model,
+            data=f"{args.data}{use}",
+            images=faces.images,
+            y_true=faces.names,
+            y_prob=y_prob,
+            names=class_names(pipe),
+            parts=list(reports.items()),
+        )
     return 0
+
+
+def _check_report(path):
+    """Check that the report can be written before anything is read."""
+    if path is None:
+        return
+    for module in ("jinja2", "matplotlib"):
+        require(module, extra="plots")
+    if Path(path).is_dir():
+        raise FERError(f"{path} is a folder; --report names the HTML file to write.")
+    if not Path(path).parent.is_dir():
+        raise FERError(f"{Path(path).parent} is not a folder. Create it first.")
 
 
 def choose_rows(faces, usage, name):

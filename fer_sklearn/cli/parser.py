@@ -326,6 +326,11 @@ def _add_evaluate(commands):
         "rows, if it has a Usage column)",
     )
     add("--json", action="store_true", help="print JSON instead of tables")
+    add(
+        "--report",
+        metavar="HTML",
+        help="also write a report with plots and the mistakes, as one HTML file",
+    )
     _add_runtime(parser)
 
 
