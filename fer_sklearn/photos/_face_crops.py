@@ -1,8 +1,13 @@
 """What FaceCropper.crop returns."""
 
+import base64
+import io
 from dataclasses import dataclass
 
 import numpy as np
+
+# Faces in the HTML of a notebook.
+_SHOWN = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +59,41 @@ class FaceCrops:
     def __len__(self):
         return len(self.images)
 
+    def _repr_html_(self):
+        """Show the faces in a notebook."""
+        cells = [
+            f'<figure style="margin: 0 0 .6em">{_picture(image)}'
+            f'<figcaption style="font-size: .85em">photo {photo}, '
+            f"{'whole' if whole else f'{box[2]}x{box[3]} at ({box[0]}, {box[1]})'}"
+            "</figcaption></figure>"
+            for image, box, photo, whole in zip(
+                self.images[:_SHOWN],
+                self.boxes.tolist(),
+                self.photo_indices.tolist(),
+                self.is_whole.tolist(),
+                strict=False,
+            )
+        ]
+        more = f"; the first {_SHOWN} are shown" if len(self) > _SHOWN else ""
+        return (
+            f"<p>{len(self)} faces in {self.n_photos} photos{more}</p>"
+            '<div style="display: flex; flex-wrap: wrap; gap: .8em">'
+            f"{''.join(cells)}</div>"
+        )
+
     def __array__(self, dtype=None, copy=None):
         if copy is False and dtype not in (None, self.images.dtype):
             raise ValueError(f"Faces are uint8; a copy is needed to make them {dtype}.")
         return self.images.astype(dtype or self.images.dtype, copy=bool(copy))
+
+
+def _picture(image):
+    from PIL import Image
+
+    png = io.BytesIO()
+    Image.fromarray(image).save(png, "PNG")
+    content = base64.b64encode(png.getvalue()).decode()
+    return (
+        f'<img src="data:image/png;base64,{content}" alt="" '
+        'style="height: 96px; image-rendering: auto">'
+    )

@@ -222,3 +222,16 @@ def test_errors_name_the_photo(gradient, tmp_path):
         cropper.crop([tmp_path / "empty.jpg"])
     with pytest.raises(FERError, match="X is one photo"):
         cropper.crop(gradient)
+
+
+def test_crops_in_a_notebook():
+    photos = [make_photo(n_faces=n, random_state=n) for n in (2, 0, 1)]
+    crops = FaceCropper().crop(photos)
+    html = crops._repr_html_()
+    assert html.startswith("<p>3 faces in 3 photos</p>")
+    assert html.count('<img src="data:image/png;base64,') == 3
+    x, y, width, height = crops.boxes[0]
+    assert f"photo 0, {width}x{height} at ({x}, {y})" in html
+    many = FaceCropper(cropped=True).crop([np.zeros((48, 48), np.uint8)] * 70)
+    assert "70 faces in 70 photos; the first 60 are shown" in many._repr_html_()
+    assert "photo 69" not in many._repr_html_()
