@@ -1,6 +1,8 @@
 """The page in a real Chromium: drop a synthetic face, read the emotion."""
 
 import base64
+import csv
+import io
 import shutil
 import time
 from contextlib import contextmanager
@@ -199,6 +201,38 @@ def test_example(browser, pipe):
         browser.find_element("id", "example").click()
         assert wait(browser, STATUS).startswith("1 face: ")
         assert texts(browser, ".file") == ["example.jpg"]
+
+
+def test_download_as_csv(browser, service, pipe, pictures):
+    """As `fer-sklearn predict` writes it; a name that is a formula is made harmless."""
+    visit(browser, service)
+    # A download in a test is a string: the link is caught before it is followed.
+    browser.execute_script(
+        "URL.createObjectURL = (blob) => {"
+        " blob.text().then((text) => { window.csv = text; }); return '#'; }"
+    )
+    assert not browser.find_element("id", "csv").is_displayed()
+    pair = np.hstack([pictures[0], pictures[1][:, :9], pictures[1]])
+    drop(browser, pair, "=1+1,a.png")
+    wait(browser, STATUS)
+    browser.find_element("id", "csv").click()
+    rows = list(csv.reader(io.StringIO(wait(browser, "return window.csv"))))
+    boxes = ["x", "y", "width", "height"]
+    assert rows[0] == ["file", "face", "emotion", *EMOTIONS, *boxes]
+    assert [row[:2] for row in rows[1:]] == [
+        ["'=1+1,a.png", "0"],
+        ["'=1+1,a.png", "1"],
+    ]
+    for row in rows[1:]:
+        y_prob = np.array(row[3:10], dtype=float)
+        assert y_prob.sum() == pytest.approx(1, abs=1e-4)
+        assert row[2] == EMOTIONS[y_prob.argmax()]
+    assert [row[10] for row in rows[1:]] == sorted(
+        (row[10] for row in rows[1:]), key=int
+    )
+    browser.find_element("id", "camera").click()
+    wait(browser, "return document.querySelector('#live-cards .card') !== null")
+    assert not browser.find_element("id", "csv").is_displayed()
 
 
 def test_treat_as_one_face(browser, service, pipe, pictures):

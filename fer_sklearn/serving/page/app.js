@@ -3,7 +3,7 @@
 
 import { getModel, predict } from "./api.js";
 import { Camera } from "./camera.js";
-import { el, fromLeft, sentence, showFaces, showPicture } from "./view.js";
+import { csv, el, fromLeft, sentence, showFaces, showPicture } from "./view.js";
 
 const MIDDLE = "The middle of the photo was treated as one face.";
 const LONGEST = 1600; // Pixels; larger photos are scaled down before they are sent.
@@ -13,6 +13,7 @@ let model = { detects_faces: true };
 let round = 0;
 let camera = null;
 let urls = [];
+let answers = []; // the pictures whose results are shown, for the csv
 
 // --- photos ---------------------------------------------------------------------
 
@@ -35,6 +36,8 @@ async function readFiles(files) {
       const article = showPicture(picture, url, id, (button) =>
         treatAsFace(article, sent, file.name, url, id, button));
       $("results").append(article);
+      answers.push(picture);
+      $("after").hidden = false;
       spoken.push(sentence(picture));
     }
     say(spoken.join(" "));
@@ -63,6 +66,7 @@ async function treatAsFace(article, sent, name, url, id, button) {
   try {
     const picture = { ...(await predict(sent, name, true)), note: MIDDLE };
     if (!article.isConnected) return;
+    answers[[...$("results").children].indexOf(article)] = picture;
     article.replaceWith(showPicture(picture, url, id));
     $(`${id}-face-0`).focus();
     say(sentence(picture));
@@ -81,6 +85,8 @@ function clear() {
   $("results").replaceChildren();
   urls.forEach((url) => URL.revokeObjectURL(url));
   urls = [];
+  answers = [];
+  $("after").hidden = true;
   say("");
 }
 
@@ -221,6 +227,11 @@ $("stop").addEventListener("click", () => {
   stopCamera();
   answered(false);
   $("camera").focus();
+});
+$("csv").addEventListener("click", () => {
+  const url = URL.createObjectURL(new Blob([csv(answers, model.emotions)], { type: "text/csv" }));
+  el("a", { href: url, download: "emotions.csv" }).click();
+  URL.revokeObjectURL(url);
 });
 $("whole").addEventListener("click", () => takeMiddle(!camera.square));
 $("turn").addEventListener("click", () => camera?.turn().catch(cameraFailed));

@@ -25,6 +25,26 @@ export function sentence(picture) {
   return `${faces.length === 1 ? "1 face" : `${faces.length} faces`}: ${names.join("; ")}${more}.`;
 }
 
+/** The table that `fer-sklearn predict` writes: one row per face. */
+export function csv(pictures, emotions) {
+  const rows = [["file", "face", "emotion", ...emotions, "x", "y", "width", "height"]];
+  for (const picture of pictures) {
+    picture.faces.forEach((face, index) => rows.push([
+      picture.name, index, face.emotion,
+      ...emotions.map((name) => face.probabilities[name].toFixed(6)),
+      ...["x", "y", "width", "height"].map((side) => face.box?.[side] ?? ""),
+    ]));
+  }
+  return rows.map((row) => `${row.map(cell).join(",")}\n`).join("");
+}
+
+function cell(value) {
+  let text = String(value);
+  // Spreadsheets would run such a cell as a formula.
+  if (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text))) text = `'${text}`;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
 /** The picture with its faces in the order in which they are displayed, left to right. */
 export function fromLeft(picture, mirrored = false) {
   const faces = picture.faces.map(
