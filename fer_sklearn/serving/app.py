@@ -41,6 +41,9 @@ stored or logged. A request that is refused gets `{"detail": "one sentence"}`.
 """
 _REFUSALS = (400, 401, 408, 413, 415, 422, 503)
 
+# A body of this size holds a few faces of 48x48 pixels, which are read at once.
+_QUICK_BYTES = 16 * 1024
+
 
 def create_app(
     model,
@@ -254,7 +257,7 @@ class _Service:
         self.limits = limits
         self.metrics = _Metrics(self)
         self.inputs = Inputs(self.image_shape, limits, detect)
-        self.batcher = self._threads = None
+        self.batcher = self._threads = self._quick = None
         # The first batch of a network is the slow one, so it is not left to a request.
         self._predict(np.zeros((1, *self.image_shape), dtype=np.uint8))
 
@@ -264,12 +267,16 @@ class _Service:
         self._start()
         yield
         await asyncio.to_thread(self.batcher.close)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._quick):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _start(self):
         self._threads = ThreadPoolExecutor(
             self.limits.decoders, thread_name_prefix="fer-sklearn-decode"
         )
+        # Faces of 48x48 pixels take a millisecond. Large photographs, of which somebody
+        # may send many, must not keep them waiting.
+        self._quick = ThreadPoolExecutor(1, thread_name_prefix="fer-sklearn-quick")
         self.batcher = Batcher(
             self._predict_batch,
             batch_faces=self.limits.batch_faces,
@@ -288,8 +295,9 @@ class _Service:
             self._start()
         content_type = request.headers.get("content-type", "")
         async with self.inputs.body(request) as body:
+            threads = self._quick if len(body) <= _QUICK_BYTES else self._threads
             pictures = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self.inputs.read, content_type, body, cropped
+                threads, self.inputs.read, content_type, body, cropped
             )
         faces = [picture.faces for picture in pictures if len(picture.faces)]
         rows = []

@@ -37,7 +37,8 @@ class Limits:
     pixels : int, default=25_000_000
         Most pixels of a picture; checked before it is decoded.
     decoders : int, default=2
-        Number of pictures decoded at one time. Each may take about 20 bytes per pixel.
+        Number of pictures decoded at one time, besides one small one (up to 16 KiB).
+        Each may take about 20 bytes per pixel.
     waiting_faces : int, default=1024
         Most faces that wait for the model. Requests beyond it get a 503.
     batch_faces : int, default=64

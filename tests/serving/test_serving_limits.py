@@ -55,6 +55,33 @@ def test_full_queue_is_a_503_and_the_loop_goes_on(gate, pictures):
         assert send(client, files[0]).status_code == 200
 
 
+def test_small_faces_do_not_wait_for_large_pictures(pipe, pictures):
+    """All threads for large pictures are busy, and more of them wait."""
+    busy, done = threading.Semaphore(0), threading.Event()
+
+    def detect(image):
+        if len(image) == 200:  # not in the call before the port opens
+            busy.release()
+            assert done.wait(20)
+        return []
+
+    noise = np.random.RandomState(0).randint(256, size=(200, 200), dtype=np.uint8)
+    limits = Limits(decoders=2)
+    with serving(pipe, detect=detect, limits=limits) as client:
+        with ThreadPoolExecutor() as pool:
+            large = [pool.submit(send, client, encode(noise)) for _ in range(4)]
+            assert busy.acquire(timeout=10)
+            assert busy.acquire(timeout=10)
+            small = send(client, encode(pictures[0]))
+            assert small.status_code == 200
+            np.testing.assert_allclose(
+                probabilities(small), pipe.predict_proba(pictures[:1])
+            )
+            assert not any(answer.done() for answer in large)
+            done.set()
+            assert [answer.result().status_code for answer in large] == [200] * 4
+
+
 def test_slow_model_is_a_503(gate, pictures):
     with serving(gate, detect=None, limits=Limits(answer_seconds=0.5)) as client:
         answer = send(client, *map(encode, pictures[:2]))
