@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
+from PIL import Image
 
+from ._faces import face_images
 from ._timing import interleave, slow_down, value
 
 
@@ -37,13 +40,30 @@ def rows(rounds):
         note=f"{np.median(ours):.2f} s against {np.median(bare):.2f} s",
     )
 
+    with tempfile.TemporaryDirectory() as folder:
+        face = f"{folder}/face.png"
+        Image.fromarray(face_images(1)[0][0]).save(face)
+        for runtime, library in (("onnx", "onnxruntime"), ("torch", "torch")):
+            predict = ("predict", face, "--cropped", "--runtime", runtime)
+            yield slow_down(
+                "`fer-sklearn predict face.png --cropped`, `compact` in "
+                f"{library}, a whole process",
+                f"`import {library}`",
+                python("-m", "fer_sklearn", *predict),
+                python("-c", f"import {library}"),
+                rounds=rounds,
+            )
+
 
 def python(*arguments):
     """Give a function that runs Python and waits for it."""
 
     def run():
         subprocess.run(
-            [sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL
+            [sys.executable, *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     return run
