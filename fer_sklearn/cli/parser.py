@@ -61,7 +61,7 @@ Write the emotion and the probabilities of each face as csv. An INPUT is a table
 (csv, or parquet if pyarrow is installed) with a pixels column, a photo, a video,
 or a folder with photos in it.
 
-Faces in photos and videos are detected, which needs OpenCV (or --cropped):
+Faces in photos and videos are detected, which needs these packages (or --cropped):
   {install_command("photos")}
 A picture that is as small as a face is taken as one.
 
@@ -84,7 +84,7 @@ examples:
 _SERVE = f"""\
 Open the address in a browser to see the emotions of a photo or from the camera.
 Programs send pictures to /predict; /openapi.json describes how. The service needs
-these packages, and OpenCV to detect faces in photos (or --no-detection):
+these packages, and others to detect faces in photos (or --no-detection):
   {install_command("serve")}
   {install_command("photos")}
 

