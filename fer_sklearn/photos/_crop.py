@@ -9,8 +9,6 @@ from ._detection import find_faces
 from ._face_crops import FaceCrops
 from ._reading import list_photos, naming_photo, open_photo
 
-MARGIN = 0.03
-
 # Pictures up to this side are faces: a detector needs more space around a face than
 # they have. FER2013's have 48 pixels.
 _FACE_SIDE = 64
@@ -26,7 +24,7 @@ def crop_faces(
     photos,
     *,
     image_shape=(48, 48),
-    margin=MARGIN,
+    margin=0,
     detector=None,
     min_face_size=None,
     cropped="auto",

