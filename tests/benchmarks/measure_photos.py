@@ -76,7 +76,11 @@ def main():
 
         margins = [float(text) for text in options.margins.split(",")]
         model = load_model(options.model)
-        measure_accuracy(model, faces, portraits, photos, places, emotions, margins)
+        direct = model.predict(faces) == emotions
+        print(f"\nfaces as they are: {direct.mean():.4f} ({len(faces)} faces)")
+        pasted = portraits, photos, places
+        for name in options.detectors:
+            measure_accuracy(name, model, pasted, emotions, direct, margins)
 
 
 def read_faces(path, n_faces):
@@ -186,14 +190,13 @@ def measure_detector(name, pictures, detector, photos, places):
     )
 
 
-def measure_accuracy(model, faces, portraits, photos, places, emotions, margins):
-    """Print accuracies: directly, through the cropper, and for each margin."""
-    direct = model.predict(faces) == emotions
-    through = model.predict(FaceCropper(cropped=True).crop(portraits)) == emotions
-    print(f"\nfaces as they are: {direct.mean():.4f} ({len(faces)} faces)")
-    print(f"{SIDE}x{SIDE}, cropped=True: {through.mean():.4f}")
+def measure_accuracy(name, model, pasted, emotions, direct, margins):
+    """Print accuracies through a detector: of all portraits, and for each margin."""
+    portraits, photos, places = pasted
+    detector = DETECTORS[name]
+    print(f"\n{name}")
     for cropped in ("auto", False):
-        crops = FaceCropper(cropped=cropped).crop(portraits)
+        crops = FaceCropper(detector=detector, cropped=cropped).crop(portraits)
         right = first_right(model, crops, emotions)
         print(f"{SIDE}x{SIDE}, cropped={cropped!r}: {right:.4f}, a miss is wrong")
     print("\n| margin | 192x192, found | photos, found | the same faces directly |")
@@ -201,10 +204,10 @@ def measure_accuracy(model, faces, portraits, photos, places, emotions, margins)
     for margin in margins:
         cells = []
         for pictures, wanted in (
-            (portraits, [(0, 0, SIDE, SIDE)] * len(faces)),
+            (portraits, [(0, 0, SIDE, SIDE)] * len(portraits)),
             (photos, places),
         ):
-            cropper = FaceCropper(margin=margin, cropped=False)
+            cropper = FaceCropper(margin=margin, detector=detector, cropped=False)
             crops = cropper.crop(pictures)
             rows, which = found_rows(crops, wanted)
             right = model.predict(crops.images[rows]) == emotions[which]
