@@ -26,8 +26,9 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True, min_confidence=
 
     Each face gets a box in the colour of its emotion, the emotion with its
     probability, and, next to the face, a bar for the probability of each emotion. The
-    bars never cover a face or each other; if there is not enough space for the bars of
-    all faces, there are none.
+    emotion is above the face, or where it covers no face. The bars never cover a face
+    or each other; if there is not enough space for the bars of all faces, there are
+    none.
 
     Parameters
     ----------
@@ -74,10 +75,11 @@ def annotate(photo, boxes, probabilities, classes, *, bars=True, min_confidence=
     image = open_photo(photo).convert("RGB").copy()
     draw = ImageDraw.Draw(image, "RGBA")
     faces = list(zip(boxes, probabilities, strict=True))
-    labels = [
-        _draw_face(draw, image.size, box, row, names, min_confidence)
-        for box, row in faces
-    ]
+    labels = []
+    for box, row in faces:
+        taken = np.vstack([boxes, as_boxes(labels)])
+        label = _draw_face(draw, image.size, box, row, names, min_confidence, taken)
+        labels.append(label)
     if bars and faces:
         font, panels = _place_panels(image.size, boxes, as_boxes(labels), names)
         for panel, (_, row) in zip(panels, faces, strict=False):
@@ -114,8 +116,8 @@ def _fonts(size):
     return [ImageFont.load_default(height) for height in heights]
 
 
-def _draw_face(draw, size, box, row, names, min_confidence):
-    """Draw a box and its label; give the place of the label."""
+def _draw_face(draw, size, box, row, names, min_confidence, taken):
+    """Draw a box and its label where nothing is taken; give the place of the label."""
     x, y, width, height = box.tolist()
     best = int(row.argmax())
     colour = _COLOURS[best % len(_COLOURS)]
@@ -129,12 +131,30 @@ def _draw_face(draw, size, box, row, names, min_confidence):
     font = next(fitting, fonts[-1])
     text_width, text_height = _text_size(font, text)
     pad = max(2, text_height // 4)
-    left = _keep_inside(x, text_width + 2 * pad, size[0])
-    top = _keep_inside(y - text_height - 2 * pad, text_height + 2 * pad, size[1])
-    label = left, top, text_width + 2 * pad, text_height + 2 * pad
+    label = _label_place(box, text_width + 2 * pad, text_height + 2 * pad, size, taken)
+    left, top = label[:2]
     draw.rectangle((left, top, left + label[2], top + label[3]), fill=colour)
     draw.text((left + pad, top + pad), text, fill=_ink(colour), font=font, anchor="lt")
     return label
+
+
+def _label_place(box, label_width, label_height, size, taken):
+    """Place a label above, below or next to a face, so that it covers the least."""
+    x, y, width, height = box.tolist()
+    corners = (x, y - label_height), (x, y + height)
+    corners += (x + width, y), (x - label_width, y)
+    places = [
+        (
+            _keep_inside(left, label_width, size[0]),
+            _keep_inside(top, label_height, size[1]),
+            label_width,
+            label_height,
+        )
+        for left, top in corners
+    ]
+    # The first of those that cover nothing, which is above the face if there is room.
+    covered = [shared_areas(np.array(place), taken).sum() for place in places]
+    return places[int(np.argmin(covered))]
 
 
 def _place_panels(size, boxes, labels, names):

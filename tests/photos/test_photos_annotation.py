@@ -107,7 +107,8 @@ def test_labels_are_hardly_wider_than_their_boxes(scale):
     for width in (70, 90, 150):
         box = np.array([10, 50, width, width]) * scale
         draw = ImageDraw.Draw(image, "RGBA")
-        label = _draw_face(draw, image.size, box, np.eye(7)[5], list(EMOTIONS), 0)
+        row, names = np.eye(7)[5], list(EMOTIONS)
+        label = _draw_face(draw, image.size, box, row, names, 0, box[None])
         assert label[2] <= 1.2 * box[2]
 
 
@@ -122,6 +123,25 @@ def test_uncertain_label(photo):
     np.testing.assert_array_equal(*copies)
     certain = annotate(photo, box, [sure], "ab", bars=False, min_confidence=0.85)
     assert (np.asarray(certain) != copies[0]).any()
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [[150, 0, 100, 100]],  # at the upper border
+        [[150, 20, 100, 100], [150, 125, 100, 100]],  # one below the other
+        [[150, 0, 100, 299]],  # from border to border
+        [[100, 100, 90, 90], [191, 100, 90, 90], [145, 9, 90, 90]],
+    ],
+)
+def test_labels_hide_neither_faces_nor_each_other(photo, boxes):
+    boxes, names = np.array(boxes), list(EMOTIONS)
+    draw = ImageDraw.Draw(Image.fromarray(photo), "RGBA")
+    taken = boxes
+    for box in boxes:
+        label = _draw_face(draw, (400, 300), box, np.eye(7)[5], names, 0, taken)
+        assert not shared_areas(np.array(label), taken).any()
+        taken = np.vstack([taken, label])
 
 
 def test_a_tiny_photo(photo):
