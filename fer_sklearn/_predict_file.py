@@ -9,6 +9,7 @@ import csv
 import io
 import warnings
 from collections import deque
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -204,6 +205,10 @@ class Part:
         Number of the frame, if the file is a video.
     boxes : ndarray of shape (n_faces, 4), dtype int, or None
         x, y, width, height of each face in its picture; None for a table.
+    faces : ndarray of shape (n_faces,), dtype int, or None
+        Number of each face, if the file is a video; None counts from 0.
+    smooth : callable or None, default=None
+        Called with the probabilities of a frame, gives those to write.
     picture : ndarray of shape (height, width, 3), dtype uint8, or None
         The picture or frame itself, if it is needed later.
     done : float, default=1.0
@@ -215,6 +220,8 @@ class Part:
     start: int | None = None
     frame: int | None = None
     boxes: np.ndarray | None = None
+    faces: np.ndarray | None = None
+    smooth: Callable | None = None
     picture: np.ndarray | None = None
     done: float = 1.0
 
@@ -225,7 +232,8 @@ class Part:
         """Return the columns that say where each face is in the file, by name."""
         if self.start is not None:
             return {"row": np.arange(self.start, self.start + len(self))}
-        columns = {"face": np.arange(len(self))}
+        faces = np.arange(len(self)) if self.faces is None else self.faces
+        columns = {"face": faces}
         if self.frame is not None:
             columns["frame"] = np.full(len(self), self.frame)
         return columns | dict(zip(BOX, self.boxes.T, strict=True))

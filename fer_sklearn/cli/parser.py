@@ -67,7 +67,9 @@ A picture that is as small as a face is taken as one.
 
 The columns row (of a table), frame (of a video) and face (of a photo or frame)
 count from 0; x, y, width and height are in pixels. A column is there if an input
-needs it. Inputs can be larger than memory.
+needs it. Inputs can be larger than memory. In a photo, the largest face is the
+first. In a video, a face keeps its number from frame to frame; if it is not found
+for half a second, it is a new face.
 
 A file that cannot be read is reported, and the next one is predicted. If a row of
 a table is bad, the output may have faces from before that row.
@@ -77,7 +79,7 @@ _PREDICT_EXAMPLES = """\
 examples:
   fer-sklearn predict photos/ -o emotions.csv --annotate annotated/
   fer-sklearn predict faces/ --cropped > emotions.csv
-  fer-sklearn predict holiday.mp4 --every 0.5 | head
+  fer-sklearn predict holiday.mp4 --smooth 0.5 | head
   fer-sklearn predict --model runs/today test.csv | head
 """
 
@@ -369,6 +371,13 @@ def _add_predict(commands):
         type=duration,
         metavar="TIME",
         help="time between two frames of a video (default: every frame)",
+    )
+    add(
+        "--smooth",
+        type=duration,
+        default=0.0,
+        metavar="TIME",
+        help="average the probabilities of each face of a video over about this time",
     )
     _add_runtime(parser)
     add("--quiet", action="store_true", help="no progress messages")

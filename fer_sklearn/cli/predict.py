@@ -1,6 +1,7 @@
 """``fer-sklearn predict``: the emotion and the probabilities of each face."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -26,8 +27,8 @@ def run(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With `inputs`, `model`, `out`, `cropped`, `annotate`, `every`, `runtime`,
-        `threads` and `quiet`.
+        With `inputs`, `model`, `out`, `cropped`, `annotate`, `every`, `smooth`,
+        `runtime`, `threads` and `quiet`.
 
     Returns
     -------
@@ -143,7 +144,8 @@ class Prediction:
     pipe : Pipeline or OnnxModel
         Fitted.
     args : argparse.Namespace
-        With `out`, `cropped`, `annotate`, `every`, `min_confidence` and `quiet`.
+        With `out`, `cropped`, `annotate`, `every`, `smooth`, `min_confidence` and
+        `quiet`.
 
     Attributes
     ----------
@@ -180,6 +182,8 @@ class Prediction:
                 is_photo = part.start is None and part.frame is None
                 if is_photo and len(part) == 0:
                     self._say(part.path, _NO_FACE)
+                if part.smooth is not None:
+                    y_prob = part.smooth(y_prob)
                 write(part, rows, y_prob)
                 if part.picture is not None:
                     self._annotate(part, y_prob)
@@ -209,8 +213,12 @@ class Prediction:
         if path.suffix.lower() not in VIDEOS:
             yield self._find_faces(path, photos.read_photo(path))
             return
+        tracker = photos.FaceTracker(smooth=self.args.smooth)
         for frame in photos.read_video(path, every=self.args.every):
             part = self._find_faces(path, frame.image)
+            part.faces = tracker.follow(part.boxes, frame.seconds)
+            # Probabilities are known later, when a batch of faces is complete.
+            part.smooth = partial(tracker.average, part.faces, frame.seconds)
             # The number of frames is not known in advance, so neither is the progress.
             part.frame, part.done = frame.index, 0.0
             yield part

@@ -15,6 +15,7 @@ from importlib import import_module
 _EXPORTS = {
     "FaceCropper": "_cropper",
     "FaceCrops": "_face_crops",
+    "FaceTracker": "_tracking",
     "HaarFaceDetector": "_haar",
     "VideoFrame": "_video",
     "YuNetFaceDetector": "_yunet",

@@ -80,6 +80,17 @@ def shared_areas(box, others):
     return np.clip(end - start, 0, None).prod(axis=1) / box[2:].prod()
 
 
+def overlaps(boxes, others):
+    """Give the intersection over union of each box and each of the others."""
+    areas = others[:, 2:].prod(axis=1)
+    rows = []
+    for box in boxes:
+        own = box[2:].prod()
+        shared = shared_areas(box, others) * own
+        rows.append(shared / (own + areas - shared))
+    return np.array(rows)
+
+
 def inside(boxes, width, height):
     """Rows of the boxes whose centre lies in the picture."""
     centre = boxes[:, :2] + boxes[:, 2:] / 2

@@ -26,9 +26,10 @@ def predict_photos(pipe, photos, *, cropper=None):
     Returns
     -------
     faces : DataFrame of shape (n_faces, 8 + n_classes)
-        One row per face, in each photo the largest first: ``photo`` (from 0), ``x``, ``y``, ``width``, ``height`` in
-        pixels, ``score`` of the detector, ``is_whole`` (the picture was taken as the
-        face), ``emotion``, and the probability of each emotion under its name.
+        One row per face, in each photo the largest first: ``photo`` (from 0), ``x``,
+        ``y``, ``width``, ``height`` in pixels, ``score`` of the detector, ``is_whole``
+        (the picture was taken as the face), ``emotion``, and the probability of each
+        emotion under its name.
 
     Raises
     ------

@@ -304,6 +304,51 @@ def test_without_opencv_small_pictures_are_faces(run, folder, capsys, monkeypatc
     assert len(_read(capsys.readouterr().out, PICTURE)) == 3
 
 
+@pytest.fixture
+def film(tmp_path):
+    """Two faces, and from the third frame on only the right one, for 0.8 seconds."""
+    cv2 = pytest.importorskip("cv2", reason="the extra [photos] is not installed")
+    path = str(tmp_path / "pair.avi")
+    photo = make_photo(2, random_state=0)
+    size = photo.shape[1::-1]
+    film = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), 10, size)
+    for index in range(8):
+        frame = photo[:, :, ::-1].copy()
+        if index >= 2:
+            frame[:, :240] = 150
+        film.write(frame + np.uint8(index))
+    film.release()
+    return path
+
+
+def test_faces_of_videos_keep_their_numbers(run, film, capsys):
+    assert main(["predict", str(run), film]) == 0
+    rows = _read(capsys.readouterr().out, VIDEO)
+    places = {}
+    for row in rows:
+        places.setdefault(row[2], []).append((int(row[1]), int(row[-4])))
+    assert sorted(places) == ["0", "1"]
+    left, right = sorted(places.values(), key=lambda found: found[0][1])
+    assert [frame for frame, _ in left] == [0, 1]
+    assert [frame for frame, _ in right] == list(range(8))
+
+
+def test_smooth(run, film, capsys):
+    def probabilities(*options):
+        assert main(["predict", str(run), film, *options]) == 0
+        rows = _read(capsys.readouterr().out, VIDEO)
+        longest = max(("0", "1"), key=[row[2] for row in rows].count)
+        own = [row[4:11] for row in rows if row[2] == longest]
+        return np.array(own, dtype=float)
+
+    plain, smooth = probabilities(), probabilities("--smooth", "0.5")
+    mean, weight = plain[0], np.exp(-0.1 / 0.5)
+    for row, expected in zip(plain, smooth, strict=True):
+        mean = weight * mean + (1 - weight) * row
+        assert mean == pytest.approx(expected, abs=1e-5)
+    assert not np.allclose(plain, smooth, atol=1e-5)
+
+
 def test_videos_frame_by_frame(run, capsys, tmp_path):
     cv2 = pytest.importorskip("cv2", reason="the extra [photos] is not installed")
     path = str(tmp_path / "film.avi")
