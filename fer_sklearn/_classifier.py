@@ -944,15 +944,16 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
 def _is_text(X):
     """Whether X is a column of strings."""
-    column = X.iloc[:, 0] if getattr(X, "ndim", 1) == 2 and hasattr(X, "iloc") else X
-    is_column = len(getattr(column, "shape", (0,))) == 1
-    return is_column and isinstance(next(iter(column), None), str | bytes)
+    # The first row as an array, whatever library the column or the frame comes from.
+    first = np.asarray(X.iloc[:1] if hasattr(X, "iloc") else X[:1])
+    return first.size > 0 and isinstance(first.flat[0], str | bytes)
 
 
 def _as_array(X, name):
     """Make an array of an array-like; name the cure for common mistakes."""
-    # Data frames keep the names of their columns, which scikit-learn compares.
-    is_frame = hasattr(X, "iloc") or hasattr(X, "__dataframe__")
+    # Data frames keep the names of their columns, which scikit-learn compares. Those of
+    # polars and pyarrow have no iloc.
+    is_frame = hasattr(X, "iloc") or hasattr(X, "columns")
     if not (is_frame or isinstance(X, np.ndarray) or issparse(X)):
         try:
             X = np.asarray(X)

@@ -369,6 +369,8 @@ def _take(array, rows):
         return array.iloc[rows]
     if isinstance(array, (list, tuple)):
         return [array[row] for row in rows]
+    if hasattr(array, "take") and not hasattr(array, "ndim"):
+        return array.take(rows)  # pyarrow
     return array[rows]
 
 

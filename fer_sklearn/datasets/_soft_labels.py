@@ -70,6 +70,8 @@ def load_soft_labels(X):
     """
     if isinstance(X, np.ndarray) and X.dtype == np.uint8 and X.ndim == 3:
         X = write_pixel_strings(X)
+    elif hasattr(X, "__array__"):
+        X = np.asarray(X)  # pyarrow iterates over objects of its own
     if isinstance(X, str) or not all(isinstance(text, str) for text in X):
         raise FERError(
             "X must be pixel strings, or grey levels as uint8 of shape (n_samples, 48, "
