@@ -1,6 +1,7 @@
 """What CI runs. `nox` runs lint, types, tests and docs; `nox -l` lists the rest."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -65,6 +66,17 @@ def fuzz(session):
     targets += ["multipart", "picture", "json"]
     for target in session.posargs or targets:
         session.run("python", "-m", "tests.fuzz.run", target, "--seconds", "300")
+
+
+@nox.session
+def integrations(session):
+    """The page on other tools and its columns, with their newest versions."""
+    page = Path("docs/user_guide/integration.md").read_text(encoding="utf-8")
+    tools = " ".join(re.findall(r"^pip install (.+)$", page, re.M)).split()
+    # No constraints: MLflow wants an older pyarrow.
+    session.install("-e", ".[tests]", *tools)
+    files = ("tests/test_docs.py", "tests/test_columns.py")
+    session.run("pytest", *files, "-k", "other_tools or columns")
 
 
 @nox.session

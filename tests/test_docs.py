@@ -3,12 +3,17 @@
 The blocks of a page run from top to bottom in one namespace, in a folder that holds
 what a reader would have: synthetic faces in the form of fer2013.csv, and some pictures.
 A block of text right after a Python block is what it prints.
+
+The page on other tools runs section by section, each after the blocks above the first
+heading. A section is skipped if a package that its pip command names is not installed.
 """
 
 import contextlib
 import doctest
+import importlib.metadata
 import io
 import itertools
+import math
 import os
 import re
 import shlex
@@ -36,6 +41,7 @@ PAGES = [
         if not {"_build", "cards", "gallery"} & set(path.parts)
     ),
 ]
+OTHER_TOOLS = ROOT / "docs" / "user_guide" / "integration.md"
 CARDS = sorted((ROOT / "fer_sklearn" / "weights").glob("*.md"))
 EXTRAS = {"cv2", "dask", "distributed", "fastapi", "matplotlib", "onnx", "pyarrow"}
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.M | re.S)
@@ -66,7 +72,32 @@ def python_blocks(path):
             yield code, line, after[1] if follows else None
 
 
-WITH_PYTHON = [path for path in PAGES if any(True for _ in python_blocks(path))]
+WITH_PYTHON = [
+    path
+    for path in PAGES
+    if path != OTHER_TOOLS and any(True for _ in python_blocks(path))
+]
+
+
+def sections_on_tools():
+    """Yield the packages that pip installs and the Python blocks of each section."""
+    text = OTHER_TOOLS.read_text(encoding="utf-8")
+    headings = [
+        (text[: heading.start()].count("\n") + 1, heading[1])
+        for heading in re.finditer(r"^## (.+)$", text, re.M)
+    ]
+    found = list(python_blocks(OTHER_TOOLS))
+    shared = [block for block in found if block[1] < headings[0][0]]
+    for (first, heading), (last, _) in itertools.pairwise([*headings, (math.inf, "")]):
+        packages = [
+            package
+            for language, body, line, _ in blocks(text)
+            if language == "bash" and first < line < last
+            for package in body.removeprefix("pip install").split()
+        ]
+        own = [block for block in found if first < block[1] < last]
+        if own:
+            yield pytest.param(packages, shared + own, id=heading)
 
 
 @pytest.fixture(scope="session")
@@ -158,13 +189,10 @@ def local_cluster(monkeypatch):
         yield
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", WITH_PYTHON, ids=page_name)
-def test_python_blocks_run(path, in_readers_folder, quick, request):
-    if path.stem == "distributed":
-        request.getfixturevalue("local_cluster")
+def run_blocks(path, found):
+    """Run blocks in one namespace and compare what they print with what is shown."""
     namespace = {"__name__": "page"}
-    for code, line, expected in python_blocks(path):
+    for code, line, expected in found:
         # Blank lines first, so that a traceback has the line of the page.
         compiled = compile("\n" * (line - 1) + code, page_name(path), "exec")
         printed = io.StringIO()
@@ -181,6 +209,27 @@ def test_python_blocks_run(path, in_readers_folder, quick, request):
                 expected, printed.getvalue(), flags
             )
             assert same, f"line {line} prints\n{printed.getvalue()}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", WITH_PYTHON, ids=page_name)
+def test_python_blocks_run(path, in_readers_folder, quick, request):
+    if path.stem == "distributed":
+        request.getfixturevalue("local_cluster")
+    run_blocks(path, python_blocks(path))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # the tools warn of each other's versions
+@pytest.mark.parametrize(("packages", "found"), list(sections_on_tools()))
+def test_other_tools(packages, found, in_readers_folder, quick, tmp_path):
+    for package in packages:
+        try:
+            importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip(f"needs pip install {package}")
+    os.environ["HOME"] = str(tmp_path)  # some tools write there
+    run_blocks(OTHER_TOOLS, found)
 
 
 def command_lines():
