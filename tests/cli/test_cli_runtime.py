@@ -99,7 +99,7 @@ def test_predict_with_a_detector_imports_little(face, tmp_path):
     Image.open(face).resize((192, 192)).save(tmp_path / "photo.png")
     command = ["predict", "--quiet", str(tmp_path / "photo.png")]
     imported = modules_after(f"from fer_sklearn.cli import main; main({command})")
-    assert {"onnxruntime", "cv2"} <= imported
+    assert "onnxruntime" in imported
     assert not HEAVY & imported
 
 
