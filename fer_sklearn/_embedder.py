@@ -31,10 +31,9 @@ class FaceEmbedder(
 ):
     """Turn faces into the features that a trained network has learnt.
 
-    The features are the input of the network's last linear layer. They are the same
-    for similar expressions in different light, on different faces, so that a linear
-    model on top of them learns new classes from a few faces of each. Nothing is
-    trained here.
+    The features are the input of the network's last linear layer. Faces with similar
+    expressions have similar features, so a linear model on top of them learns new
+    classes from a few faces of each. Nothing is trained here.
 
     Parameters
     ----------
