@@ -307,6 +307,12 @@ def _tidy(table, path, cure):
             f"{path} has more values in a row than names in its first line. {cure}"
         )
     table.columns = [str(name).strip().casefold() for name in table.columns]
+    if not table.columns.is_unique:
+        name = table.columns[table.columns.duplicated()][0]
+        raise DataFileError(
+            f"{path} has two columns called {name!r} (upper and lower case and blanks "
+            "do not count). Rename or remove one of them."
+        )
     return table
 
 

@@ -185,6 +185,7 @@ def test_drop_duplicates(write):
         (TEXT.split("\n", 1)[1], "named in the first line"),
         ("emotion,pixels,Usage\n", "no rows"),
         ("emotion,pixels\n0,1 2 3,Training\n", "more values in a row than names"),
+        ("pixels, PIXELS,emotion\n1 2,1 2,0\n", "two columns called .pixels."),
         ("emotion,pixels\n0,123\n", "Row 0 of .* has .*123.* for pixels"),
         ("emotion,pixels\n0,1 2\n7,1 2\n", r"Row 1 of .* has the emotion 7, expected"),
         ("emotion,pixels\n0,1 2\n-1,1 2\n", r"emotion -1, expected 0 angry, 1 disgust"),
