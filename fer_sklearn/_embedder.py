@@ -16,6 +16,7 @@ from ._callback_support import CallbackSupportMixin, fit_task
 from ._classifier import FERClassifier
 from ._image_ops import check_images
 from ._models import load_model
+from ._training.module import last_linear
 from ._training.net import resolve_or_cpu
 from ._training.prediction import compute_logits, fold_batch_norm
 from .exceptions import ModelFileError
@@ -184,12 +185,15 @@ class _Features(nn.Module):
         super().__init__()
         self.module = fold_batch_norm(classifier._predictor.fitted)
         self.image_shape = classifier.image_shape_
-        last = _last_linear(self.module)
+        name, last = last_linear(self.module)
+        if last is None:
+            raise ModelFileError(
+                "The network has no nn.Linear, whose input would be the features. Use "
+                "a model whose network ends with one."
+            )
         self.n_features = last.in_features
-        for parent in self.module.modules():
-            for name, child in parent.named_children():
-                if child is last:
-                    setattr(parent, name, nn.Identity())
+        parent, _, name = name.rpartition(".")
+        setattr(self.module.get_submodule(parent), name, nn.Identity())
 
     def forward(self, faces):
         """Features of a batch of grey levels, (batch, height, width)."""
@@ -201,13 +205,3 @@ class _Features(nn.Module):
                 antialias=True,
             )[:, 0]
         return self.module(faces).flatten(1)
-
-
-def _last_linear(module: nn.Module) -> nn.Linear:
-    linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    if not linear:
-        raise ModelFileError(
-            "The network has no nn.Linear, whose input would be the features. Use a "
-            "model whose network ends with one."
-        )
-    return linear[-1]

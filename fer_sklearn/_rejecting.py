@@ -16,6 +16,9 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .datasets._emotions import UNCERTAIN
+from .metrics import coverage_curve
+
 __all__ = ["RejectingClassifier"]
 
 
@@ -137,7 +140,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.reject_label_ = self.reject_label
         if self.reject_label is None:
             whole = self.classes_.dtype.kind in "iu"
-            self.reject_label_ = -1 if whole else "uncertain"
+            self.reject_label_ = -1 if whole else UNCERTAIN
         self.threshold_ = float(self.min_confidence)
         if self.target_error is not None:
             y_prob = self._held_out_probabilities(X, y, fit_params)
@@ -213,10 +216,6 @@ def _lowest_threshold(confidence, right, target_error):
     0.8 none is wrong, above 0.7 one of three, above 0.6 one of four. For a target
     error of 0.3 the threshold is 0.6.
     """
-    order = np.argsort(-confidence, kind="stable")
-    confidence, right = confidence[order], right[order]
-    error = np.cumsum(~right) / np.arange(1, len(right) + 1)
-    # Equal confidences are accepted together, so only the last of them counts.
-    last = np.append(confidence[1:] != confidence[:-1], True)
-    allowed = np.flatnonzero(last & (error <= target_error))
-    return float(confidence[allowed[-1]]) if len(allowed) else np.inf
+    thresholds, _, error = coverage_curve(confidence, ~right)
+    allowed = np.flatnonzero(error <= target_error)
+    return float(thresholds[allowed[-1]]) if len(allowed) else np.inf

@@ -124,6 +124,37 @@ def expected_calibration_error(y_true, y_prob, *, labels=None, n_bins=15):
     return float(np.abs(gaps).sum() / len(y_true))
 
 
+def coverage_curve(confidence, right):
+    """Accuracy of the most confident predictions, for each possible threshold.
+
+    Confidences 0.9, 0.8, 0.7, 0.7 that are right, right, wrong, right: a threshold of
+    0.9 accepts one prediction, 0.8 two, and 0.7 all four, of which three are right.
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (n_samples,)
+        Probability of each prediction.
+    right : ndarray of bool of shape (n_samples,)
+        Whether it is right.
+
+    Returns
+    -------
+    thresholds : ndarray of shape (n_thresholds,)
+        The distinct confidences, falling.
+    coverage : ndarray of shape (n_thresholds,)
+        Share of predictions that each threshold accepts.
+    accuracy : ndarray of shape (n_thresholds,)
+        Share of right ones among these.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    confidence, right = confidence[order], right[order]
+    accepted = np.arange(1, len(right) + 1)
+    # Equal confidences are accepted together, so only the last of them counts.
+    last = np.append(confidence[1:] != confidence[:-1], True)
+    accuracy = np.cumsum(right) / accepted
+    return confidence[last], accepted[last] / len(right), accuracy[last]
+
+
 def group_report(y_true, y_prob, groups, *, labels=None, confidence=0.95):
     """Accuracy and calibration for each group of people, with intervals.
 

@@ -171,14 +171,20 @@ def start_from(module, file, *, network, classes) -> None:
 
 def _head(module, file):
     """Names of the weights of the last linear layer."""
-    linear = [n for n, part in module.named_modules() if isinstance(part, nn.Linear)]
-    if not linear:
+    name, _ = last_linear(module)
+    if name is None:
         raise ModelFileError(
             f"{file.path} was trained on the classes "
             f"{file.metadata['classes']['values']}; for different classes, its last "
             "nn.Linear is replaced, but this network has none. Let it end with one."
         )
-    return {f"{linear[-1]}.weight", f"{linear[-1]}.bias"}
+    return {f"{name}.weight", f"{name}.bias"}
+
+
+def last_linear(module: nn.Module):
+    """Name and layer of the last linear layer; two None without any."""
+    found = [(n, p) for n, p in module.named_modules() if isinstance(p, nn.Linear)]
+    return found[-1] if found else (None, None)
 
 
 # Layers such as dropout draw from torch's one generator of the process, so trainings

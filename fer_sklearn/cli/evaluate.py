@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import (
@@ -18,7 +17,7 @@ from ..exceptions import FERError
 from ..metrics import accuracy_interval, expected_calibration_error
 from ..model_selection import unseen_rows
 from .labelled_faces import read_faces
-from .run_folder import open_model
+from .run_folder import check_output, open_model
 
 
 def run(args):
@@ -69,10 +68,7 @@ def _check_report(path):
         return
     for module in ("jinja2", "matplotlib"):
         require(module, extra="plots")
-    if Path(path).is_dir():
-        raise FERError(f"{path} is a folder; --report names the HTML file to write.")
-    if not Path(path).parent.is_dir():
-        raise FERError(f"{Path(path).parent} is not a folder. Create it first.")
+    check_output(path, "--report names the HTML file")
 
 
 def choose_rows(faces, usage, name):

@@ -359,13 +359,7 @@ def _add_predict(commands):
         metavar="FOLDER",
         help="new folder for copies of the pictures with boxes and emotions",
     )
-    add(
-        "--min-confidence",
-        type=share,
-        default=0.0,
-        metavar="P",
-        help='below this probability the emotion is "uncertain" (default: 0)',
-    )
+    _add_min_confidence(parser)
     add(
         "--every",
         type=duration,
@@ -426,13 +420,7 @@ def _add_serve(commands):
         action="store_true",
         help="take each picture as one face; detect none",
     )
-    add(
-        "--min-confidence",
-        type=share,
-        default=0.0,
-        metavar="P",
-        help='below this probability the emotion is "uncertain" (default: 0)',
-    )
+    _add_min_confidence(parser)
     limits = parser.add_argument_group("limits of a request")
     add = limits.add_argument
     add(
@@ -452,6 +440,16 @@ def _add_serve(commands):
     machine = parser.add_argument_group("machine")
     _add_runtime(machine)
     machine.add_argument("--quiet", action="store_true", help="do not log requests")
+
+
+def _add_min_confidence(parser):
+    parser.add_argument(
+        "--min-confidence",
+        type=share,
+        default=0.0,
+        metavar="P",
+        help='below this probability the emotion is "uncertain" (default: 0)',
+    )
 
 
 def _add_runtime(group):

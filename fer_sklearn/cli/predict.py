@@ -15,7 +15,15 @@ from ..exceptions import FERError, MissingExtraError
 from ..photos._crop import crop_faces
 from .labelled_faces import read_pixels
 from .parser import in_shell
-from .run_folder import DEFAULT_MODEL, IMAGES, TABLES, VIDEOS, is_model, open_model
+from .run_folder import (
+    DEFAULT_MODEL,
+    IMAGES,
+    TABLES,
+    VIDEOS,
+    check_output,
+    is_model,
+    open_model,
+)
 
 _REDRAW = 0.1  # seconds between two updates of the progress bar
 _NO_FACE = "no face found; --cropped takes the whole picture as one"
@@ -109,10 +117,7 @@ def find_files(inputs):
 
 def _check_outputs(args, files):
     """Check that results can be written before anything is read."""
-    if args.out is not None and not Path(args.out).parent.is_dir():
-        raise FERError(f"{Path(args.out).parent} is not a folder. Create it first.")
-    if args.out is not None and Path(args.out).is_dir():
-        raise FERError(f"{args.out} is a folder; --out names the csv to write.")
+    check_output(args.out, "--out names the csv")
     if args.out is not None and Path(args.out).suffix.lower() == ".parquet":
         raise FERError(
             f"--out writes a csv, and {args.out} has the suffix of Parquet. Use .csv, "

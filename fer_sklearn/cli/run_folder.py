@@ -31,6 +31,24 @@ def is_model(text):
     return str(text) in pretrained_names() or path.suffix in MODELS
 
 
+def check_output(path, names):
+    """Check that a file can be written, before anything is read.
+
+    Parameters
+    ----------
+    path : str or None
+        The file; None is no file.
+    names : str
+        What the option names, such as "--out names the csv".
+    """
+    if path is None:
+        return
+    if not Path(path).parent.is_dir():
+        raise FERError(f"{Path(path).parent} is not a folder. Create it first.")
+    if Path(path).is_dir():
+        raise FERError(f"{path} is a folder; {names} to write.")
+
+
 def use_threads(number):
     """Let torch use `number` CPU threads; None leaves the choice to torch."""
     if number is not None:

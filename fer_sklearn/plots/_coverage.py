@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..metrics import coverage_curve
 from ._inputs import (
     check_lengths,
     check_prob,
@@ -129,19 +130,9 @@ class CoverageDisplay:
         check_lengths(y_true=y_true, y_prob=y_prob)
         y_prob, labels = check_prob(y_prob, labels)
         (true, names), _ = name_labels(y_true, labels)
-        confidence = y_prob.max(axis=1)
-        order = np.argsort(-confidence, kind="stable")
-        confidence = confidence[order]
-        right = (names[y_prob.argmax(axis=1)] == true)[order]
-        accepted = np.arange(1, len(right) + 1)
-        # A threshold accepts all predictions of equal confidence, or none of them.
-        last = np.append(confidence[1:] != confidence[:-1], True)
-        return cls(
-            accepted[last] / len(right),
-            (np.cumsum(right) / accepted)[last],
-            thresholds=confidence[last],
-            name=name,
-        ).plot(ax)
+        right = names[y_prob.argmax(axis=1)] == true
+        thresholds, coverage, accuracy = coverage_curve(y_prob.max(axis=1), right)
+        return cls(coverage, accuracy, thresholds=thresholds, name=name).plot(ax)
 
     def plot(self, ax=None, **kwargs):
         """Plot the curve.
