@@ -42,7 +42,6 @@ DEVICE = torch.device("cuda" if GPU else "cpu")
 BATCH = 256 if GPU else 32
 SMALL, SMALL_SHARE = 32, 0.45  # the first epochs are on smaller faces
 CLEAN_EPOCHS = 6 if GPU else 1
-SMOOTHING = 0.05
 WIDE = [(32, 64), (128, 128), (256, 256), (384, 384)]
 MEDIUM = [(32, 64), (96, 96), (192, 192), (384, 384)]
 DEEP = [(32, 32, 32), (64, 64, 64), (128, 128, 128), (256, 256, 256)]
@@ -252,6 +251,21 @@ class Training:
     views : tuple of two Tensors, default=None
         Versions of shape (n_views, n, 48, 48), and probabilities for them; without,
         the faces are augmented.
+    seed : int
+    lr : float
+        Peak learning rate.
+    weight_decay : float
+    mixup : float
+        Alpha of the share of a second face in half of the faces; 0 is without.
+    erasing : float
+        Probability of erasing a part of a face.
+    batch : int
+        Faces in a step.
+    small_share, clean_epochs : float and int
+        Share of the epochs on smaller faces, and epochs at the end on faces that are
+        only mirrored.
+    sharpness : float
+        Size of the step of sharpness-aware minimization in the last epochs.
     """
 
     def __init__(
@@ -266,14 +280,21 @@ class Training:
         lr=0.2,
         weight_decay=5e-4,
         mixup=0.2,
+        erasing=0.5,
+        batch=BATCH,
+        small_share=SMALL_SHARE,
+        clean_epochs=CLEAN_EPOCHS,
+        sharpness=0.0,
     ):
         self.name, self.faces, self.targets, self.views = name, faces, targets, views
         self.seed, self.lr, self.weight_decay = seed, lr, weight_decay
+        self.erasing, self.batch, self.sharpness = erasing, batch, sharpness
+        self.small_share, self.clean_epochs = small_share, clean_epochs
         torch.manual_seed(1000 + seed)
         self.net = make().to(DEVICE).train()
-        self.quantiles = beta_quantiles(mixup)
+        self.quantiles = beta_quantiles(mixup) if mixup else None
         self._flatten()
-        self.steps_per_epoch = len(faces) // BATCH
+        self.steps_per_epoch = len(faces) // batch
         self.step = torch.zeros(1, dtype=torch.long, device=DEVICE)
         self.stream = torch.cuda.Stream() if GPU else None
         self.events = []
@@ -318,8 +339,9 @@ class Training:
     def _batch(self, rows, size, clean):
         if not clean and self.views is None:
             faces, targets = augment(self.faces[rows], size), self.targets[rows]
-            faces, targets = mix(faces, targets, self.quantiles)
-            return erase(faces, 0.5), targets
+            if self.quantiles is not None:
+                faces, targets = mix(faces, targets, self.quantiles)
+            return erase(faces, self.erasing), targets
         if clean:
             faces, targets = self.faces[rows].float(), self.targets[rows]
         else:
@@ -333,17 +355,29 @@ class Training:
             )[:, 0]
         return faces, targets
 
-    def _step(self, size, clean):
-        rows = self.order.index_select(0, self.step)[0].long()
-        with torch.no_grad():
-            faces, targets = self._batch(rows, size, clean)
-            faces = normalize(faces).contiguous(memory_format=torch.channels_last)
+    def _backward(self, faces, targets):
         self.grad.zero_()
         with torch.autocast(DEVICE.type, torch.bfloat16, GPU, cache_enabled=False):
             logits = self.net(faces)
         log_prob = functional.log_softmax(logits.float(), 1)
         loss = -(targets * log_prob).sum(1).mean()
         loss.backward()
+        return loss
+
+    def _step(self, size, clean):
+        rows = self.order.index_select(0, self.step)[0].long()
+        with torch.no_grad():
+            faces, targets = self._batch(rows, size, clean)
+            faces = normalize(faces).contiguous(memory_format=torch.channels_last)
+        loss = self._backward(faces, targets)
+        if clean and self.sharpness:
+            # The gradient where the loss is highest nearby.
+            with torch.no_grad():
+                away = self.grad * (self.sharpness / (self.grad.norm() + 1e-12))
+                self.flat.add_(away)
+            self._backward(faces, targets)
+            with torch.no_grad():
+                self.flat.sub_(away)
         with torch.no_grad():
             lr = self.rates.index_select(0, self.step)
             decay = self.flat * self.decayed * self.weight_decay
@@ -358,7 +392,7 @@ class Training:
     def prepare(self, most_epochs):
         """Capture the steps, and time them; the weights are new afterwards."""
         n = most_epochs * self.steps_per_epoch
-        self.order = torch.zeros(n, BATCH, dtype=torch.int32, device=DEVICE)
+        self.order = torch.zeros(n, self.batch, dtype=torch.int32, device=DEVICE)
         self.rates, self.losses = torch.zeros(2, n, device=DEVICE)
         fresh = self.flat.clone(), self.statistics.clone()
         self.graphs, seconds = {}, {}
@@ -390,7 +424,8 @@ class Training:
         for zeroed in (self.momentum, self.step):
             zeroed.zero_()
         self.epoch_seconds = self.steps_per_epoch * (
-            SMALL_SHARE * seconds[SMALL, False] + (1 - SMALL_SHARE) * seconds[48, False]
+            self.small_share * seconds[SMALL, False]
+            + (1 - self.small_share) * seconds[48, False]
         )
 
     def plan(self, epochs):
@@ -399,15 +434,15 @@ class Training:
         generator = torch.Generator(device=DEVICE).manual_seed(self.seed)
         for part in self.order[: epochs * per_epoch].split(per_epoch):
             order = torch.randperm(len(self.faces), generator=generator, device=DEVICE)
-            part.copy_(order[: per_epoch * BATCH].view(-1, BATCH))
-        n, clean = epochs * per_epoch, CLEAN_EPOCHS * per_epoch
+            part.copy_(order[: per_epoch * self.batch].view(-1, self.batch))
+        n, clean = epochs * per_epoch, self.clean_epochs * per_epoch
         step, warm, main = torch.arange(n, device=DEVICE), 2 * per_epoch, n - clean
         cosine = 0.5 * (1 + torch.cos(math.pi * (step - warm) / max(1, main - warm)))
         rates = self.lr * torch.where(step < warm, step / warm, cosine)
-        left = (n - step) / clean
+        left = (n - step) / max(1, clean)
         again = 0.01 * left * (20 * (1 - left)).clamp_max(1)
         self.rates[:n] = torch.where(step < main, rates, again)
-        small = int(SMALL_SHARE * (epochs - CLEAN_EPOCHS)) * per_epoch
+        small = int(self.small_share * (epochs - self.clean_epochs)) * per_epoch
         self.left = {
             (SMALL, False): small,
             (48, False): main - small,
@@ -484,6 +519,12 @@ def run_side_by_side(trainings, most=6):
     return alone / (time.monotonic() - began)
 
 
+def hard_targets(labels, *, smoothing=0.05):
+    """Make probabilities from labels."""
+    one_hot = functional.one_hot(torch.from_numpy(labels).to(DEVICE), 7).float()
+    return one_hot * (1 - smoothing) + smoothing / 7
+
+
 # -- the whole -------------------------------------------------------------------------
 
 
@@ -512,8 +553,7 @@ def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
     out.mkdir(parents=True, exist_ok=True)
     faces, X_val = (torch.from_numpy(part).to(DEVICE) for part in (faces, X_val))
     votes = torch.from_numpy(votes.astype(np.float32)).to(DEVICE)
-    hard = functional.one_hot(torch.from_numpy(labels).to(DEVICE), 7).float()
-    hard = hard * (1 - SMOOTHING) + SMOOTHING / 7
+    hard = hard_targets(labels)
     results = {}
 
     def keep(name, training):
@@ -617,6 +657,17 @@ def write_model(name, net, history, path, X_val, y_val):
     save_model(pipe, path, dtype="float16")
 
 
+def read_faces(csv, votes):
+    """Read Training with the translated votes, and PublicTest."""
+    train = join_ferplus(load_fer2013(csv, usage="Training"), votes)
+    valid = load_fer2013(csv, usage="PublicTest")
+    to_pixels = PixelStringTransformer().transform
+    X, X_val = to_pixels(train.data), to_pixels(valid.data)
+    y, y_val = np.asarray(train.target), np.asarray(valid.target)
+    translation = LogisticRegression(max_iter=1000).fit(train.votes / 10, y)
+    return X, y, translation.predict_proba(train.votes / 10), X_val, y_val
+
+
 def main():
     """Read the faces and the votes, and train."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -625,13 +676,7 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=12)
     args = parser.parse_args()
-    train = join_ferplus(load_fer2013(args.csv, usage="Training"), args.votes)
-    valid = load_fer2013(args.csv, usage="PublicTest")
-    to_pixels = PixelStringTransformer().transform
-    X, X_val = to_pixels(train.data), to_pixels(valid.data)
-    y, y_val = np.asarray(train.target), np.asarray(valid.target)
-    translation = LogisticRegression(max_iter=1000).fit(train.votes / 10, y)
-    votes = translation.predict_proba(train.votes / 10)
+    X, y, votes, X_val, y_val = read_faces(args.csv, args.votes)
     students = train_pool(X, y, votes, X_val, y_val, minutes=args.minutes, out=args.out)
     for name, training in students.items():
         path = args.out / f"{name}.fer"
