@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,14 @@ _ROWS_IN_GROUP = 65_536
 
 
 def predict_file(
-    model, source, out, *, chunk_size=CHUNK_ROWS, on_error="raise", client=None
+    model,
+    source,
+    out,
+    *,
+    min_confidence=0.0,
+    chunk_size=CHUNK_ROWS,
+    on_error="raise",
+    client=None,
 ):
     """Predict on files of any size, in constant memory.
 
@@ -62,6 +69,9 @@ def predict_file(
         The file to write, .csv or .parquet. Its columns are those of
         ``fer-sklearn predict``: file, row (in the file, from 0), emotion, and the
         probability of each class.
+    min_confidence : float, default=0.0
+        From 0 to 1. Where the largest probability is below it, the emotion is written
+        as "uncertain".
     chunk_size : int, default=512
         Number of rows in a chunk. With `client`, two chunks per thread of the cluster
         are in memory at once.
@@ -122,7 +132,7 @@ def predict_file(
     70
     ['row', 'emotion', 'angry', 'disgust']
     """
-    sources = _check_parameters(source, out, chunk_size, on_error)
+    sources = _check_parameters(source, out, min_confidence, chunk_size, on_error)
     open_writer = _writer_for(out)
     model = _open_model(model)
     n_rows = n_left_out = 0
@@ -132,7 +142,7 @@ def predict_file(
         nonlocal n_rows, n_left_out
         parts = (part for path in sources for part in read_parts(path, chunk_size))
         answers = predict_parts(model, parts, skip=on_error == "skip", client=client)
-        with open_writer(file, class_names(model)) as write:
+        with open_writer(file, class_names(model), min_confidence) as write:
             for part, rows, y_prob, errors in answers:
                 write(part, rows, y_prob)
                 n_rows += len(rows)
@@ -152,8 +162,12 @@ def predict_file(
     return n_rows
 
 
-def _check_parameters(source, out, chunk_size, on_error):
+def _check_parameters(source, out, min_confidence, chunk_size, on_error):
     """Check what can be checked before hours of work; return the sources as a list."""
+    if not isinstance(min_confidence, Real) or not 0 <= min_confidence <= 1:
+        raise FERError(
+            f"min_confidence must be a number from 0 to 1, got {min_confidence!r}."
+        )
     if on_error not in ("raise", "skip"):
         raise FERError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
     if not isinstance(chunk_size, Integral) or chunk_size < 1:
@@ -540,13 +554,13 @@ def as_text(file):
 
 
 @contextmanager
-def _csv_file_writer(file, names):
+def _csv_file_writer(file, names, min_confidence):
     with as_text(file) as text:
-        yield csv_writer(text, names)
+        yield csv_writer(text, names, min_confidence=min_confidence)
 
 
 @contextmanager
-def _parquet_writer(file, names):
+def _parquet_writer(file, names, min_confidence):
     arrow = require("pyarrow", extra="distributed")
     parquet = require("pyarrow.parquet", extra="distributed")
     text = arrow.string()
@@ -555,7 +569,7 @@ def _parquet_writer(file, names):
     waiting = []
 
     def write(part, rows, y_prob):
-        emotions = np.asarray(names, dtype=object)[y_prob.argmax(axis=1)]
+        emotions = [most_probable(row, names, min_confidence) for row in y_prob]
         places = part.columns()["row"][rows]
         values = [[str(part.path)] * len(rows), places, emotions]
         values += list(y_prob.astype(np.float32).T)

@@ -104,6 +104,19 @@ def test_reads_and_writes_all_forms_in_order(name, out_name, table, tmp_path):
     np.testing.assert_array_equal(written["emotion"], names)
 
 
+@parametrize_files("out_name", ["out.csv", "out.parquet"])
+def test_unconfident_answers_are_uncertain(out_name, table, source, tmp_path):
+    out = tmp_path / out_name
+    y_prob = expected(table)
+    threshold = float(np.median(y_prob.max(axis=1)))
+    predict_file(BrightnessModel(), source, out, min_confidence=threshold)
+    written = pd.read_csv(out) if out_name.endswith("csv") else pd.read_parquet(out)
+    names = np.array(COLUMNS[3:])[y_prob.argmax(axis=1)]
+    wanted = np.where(y_prob.max(axis=1) >= threshold, names, "uncertain")
+    assert 0 < np.mean(wanted == "uncertain") < 1
+    np.testing.assert_array_equal(written["emotion"], wanted)
+
+
 def test_writes_what_the_command_line_writes(faces, nano_file, tmp_path):
     pipe, model_path = nano_file
     source = tmp_path / "faces.csv"
@@ -260,6 +273,7 @@ def test_memory_does_not_grow_with_the_rows(table, tmp_path):
     ("params", "message"),
     [
         ({"on_error": "ignore"}, "on_error must be 'raise' or 'skip', got 'ignore'"),
+        ({"min_confidence": 1.5}, "must be a number from 0 to 1, got 1.5"),
         ({"chunk_size": 0}, "chunk_size must be a whole number of at least 1, got 0"),
         ({"out": "out.xlsx"}, r"out.xlsx must end in .csv or .parquet"),
         ({"out": "none/out.csv"}, "none is not a folder. Create it"),
