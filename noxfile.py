@@ -96,7 +96,7 @@ def packaging(session):
     session.run("twine", "check", "--strict", str(wheel), str(sdist))
     names = session.run("python", "-m", "zipfile", "-l", str(wheel), silent=True)
     needs = ("py.typed", "page/index.html", "entry_points.txt", "licenses/LICENSE")
-    for needed in (*needs, "weights/compact.fer", "weights/compact.onnx"):
+    for needed in (*needs, "weights/compact.fer", "weights/compact.int8.onnx"):
         if needed not in names:
             session.error(f"{needed} is missing in {wheel.name}")
     if "tests/" in names:
@@ -112,13 +112,34 @@ def packaging(session):
 
 @nox.session
 def export(session):
-    """Write the ONNX file of each model that comes with the package."""
+    """Write the ONNX files of the models that come with the package.
+
+    The ranges of the 8-bit files are those of training faces, so this needs
+    FER2013_CSV.
+    """
     session.install(*CONSTRAINED, "-e", ".[onnx]")
-    for weights in sorted(Path("fer_sklearn/weights").glob("*.fer")):
-        name, onnx = weights.stem, str(weights.with_suffix(".onnx"))
-        code = "from fer_sklearn import load_pretrained, to_onnx; "
-        code += f"print(to_onnx(load_pretrained({name!r}), {onnx!r}))"
-        session.run("python", "-c", code)
+    code = """
+import os
+from pathlib import Path
+from fer_sklearn import load_fer2013, load_pretrained, to_onnx
+from fer_sklearn._model_format import onnx_file, pretrained_names
+
+csv = os.environ["FER2013_CSV"]
+faces = load_fer2013(csv, usage="Training").data[:500]
+valid = load_fer2013(csv, usage="PublicTest")
+for name in pretrained_names():
+    pipe = load_pretrained(name)
+    print(name, to_onnx(pipe, onnx_file(name, "onnx")))
+    report = to_onnx(
+        pipe,
+        onnx_file(name, "onnx-int8"),
+        int8=True,
+        calibration=faces,
+        evaluation=(valid.data, valid.target),
+    )
+    print(name, report)
+"""
+    session.run("python", "-c", code)
 
 
 @nox.session

@@ -28,6 +28,8 @@ from .exceptions import ModelFileError, printable
 
 FORMAT = 2
 SUFFIX = ".fer"
+# Of the pretrained models for onnxruntime, by what `load_pretrained` calls them.
+ONNX_SUFFIXES = {"onnx": ".onnx", "onnx-int8": ".int8.onnx"}
 
 # What a run folder of `fer-sklearn train` holds.
 MODEL = f"model{SUFFIX}"
@@ -69,6 +71,11 @@ def weights_folder() -> Path:
 def pretrained_names() -> list[str]:
     """Names of the models that come with the package, sorted."""
     return sorted(path.stem for path in weights_folder().glob(f"*{SUFFIX}"))
+
+
+def onnx_file(name: str, runtime: str) -> Path:
+    """Path of the ONNX file of a pretrained model, by ``runtime=``."""
+    return weights_folder() / (name + ONNX_SUFFIXES[runtime])
 
 
 def find_model(model) -> Path:

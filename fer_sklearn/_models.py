@@ -9,14 +9,15 @@ from contextlib import contextmanager
 import numpy as np
 
 from ._model_format import (
+    ONNX_SUFFIXES,
     find_model,
+    onnx_file,
     open_model_file,
     pack_classes,
     pack_value,
     pretrained_names,
     unpack_classes,
     unpack_value,
-    weights_folder,
     write_model_file,
 )
 from ._utils import torch_needed
@@ -221,11 +222,13 @@ def load_pretrained(name="compact", *, runtime="torch"):
     name : str, default="compact"
         ``"compact"`` is the one to take unless speed is all that counts; ``"nano"`` is
         many times as fast. The error for an unknown name lists the names that exist.
-    runtime : {"torch", "onnx"}, default="torch"
-        The library that computes the predictions. ``"onnx"`` opens the model's ONNX
-        file with onnxruntime: without torch it opens sooner, needs less memory and
-        predicts faster, but cannot be trained. The probabilities are equal to within
-        1e-5.
+    runtime : {"torch", "onnx", "onnx-int8"}, default="torch"
+        What computes the predictions. ``"onnx"`` opens the model's ONNX file with
+        onnxruntime: without torch it opens sooner, needs less memory and predicts
+        faster, but cannot be trained. The probabilities are equal to within 1e-5.
+        ``"onnx-int8"`` opens a file of 8-bit weights, which takes less than half of
+        that time. On 97 % of the faces it predicts the same emotion; the accuracy on
+        PublicTest is equal to within 0.002.
 
     Returns
     -------
@@ -240,7 +243,7 @@ def load_pretrained(name="compact", *, runtime="torch"):
     ModelFileError
         If there is no such model or runtime.
     MissingExtraError
-        If torch is not installed, or onnxruntime with ``runtime="onnx"``.
+        If torch is not installed, or onnxruntime for the other runtimes.
 
     See Also
     --------
@@ -263,13 +266,15 @@ There are: ...
             f"{', '.join(names) or 'none in this installation'}. Files are opened by "
             "load_model."
         )
-    if runtime not in ("torch", "onnx"):
-        raise ModelFileError(f"runtime must be 'torch' or 'onnx', got {runtime!r}.")
-    if runtime == "onnx":
-        from ._onnx import load_onnx
+    if runtime == "torch":
+        return load_model(name)
+    if runtime not in ONNX_SUFFIXES:
+        raise ModelFileError(
+            f"runtime must be 'torch', 'onnx' or 'onnx-int8', got {runtime!r}."
+        )
+    from ._onnx import load_onnx
 
-        return load_onnx(weights_folder() / f"{name}.onnx")
-    return load_model(name)
+    return load_onnx(onnx_file(name, runtime))
 
 
 def load_model(model, *, network=None):

@@ -14,6 +14,7 @@ from torch import nn
 from fer_sklearn import (
     EMOTIONS,
     FERClassifier,
+    load_fer2013,
     load_onnx,
     load_pretrained,
     make_faces,
@@ -199,8 +200,46 @@ def test_a_pretrained_model_is_the_same_in_both_runtimes(name):
     assert image_shape(model) == image_shape(pipe)
 
 
+@pytest.mark.parametrize("name", pretrained_names())
+def test_the_8_bit_file_of_a_pretrained_model_is_nearly_the_same(name):
+    """If it fails after the weights were replaced, run `nox -s export`."""
+    model, small = (load_pretrained(name, runtime=r) for r in ("onnx", "onnx-int8"))
+    assert len(small.content) < 0.3 * len(model.content)
+    X = make_faces(140, random_state=0).data
+    expected, P = model.predict_proba(X), small.predict_proba(X)
+    assert np.abs(P - expected).mean() < 0.02
+    assert (P.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.9
+    assert small.classes_.tolist() == model.classes_.tolist()
+    assert class_names(small) == class_names(model)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", pretrained_names())
+def test_8_bits_cost_little_accuracy(name, fer2013_csv):
+    valid = load_fer2013(fer2013_csv, usage="PublicTest")
+    accuracy, small = (
+        load_pretrained(name, runtime=runtime).score(valid.data, valid.target)
+        for runtime in ("onnx", "onnx-int8")
+    )
+    assert small > accuracy - 0.003
+
+
+def test_the_weights_of_8_bit_files_have_7_bits(pipe, faces, tmp_path):
+    """Processors without VNNI add pairs of products in 16 bits."""
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "int8.onnx"
+    to_onnx(pipe, path, int8=True, calibration=faces.data)
+    weights = [
+        onnx.numpy_helper.to_array(tensor)
+        for tensor in onnx.load(path).graph.initializer
+        if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1
+    ]
+    assert weights
+    assert max(np.abs(weight.astype(int)).max() for weight in weights) <= 64
+
+
 def test_an_unknown_runtime_is_refused():
-    with pytest.raises(ModelFileError, match="'torch' or 'onnx', got 'tensorrt'"):
+    with pytest.raises(ModelFileError, match="'onnx' or 'onnx-int8', got 'tensorrt'"):
         load_pretrained("nano", runtime="tensorrt")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from .._model_format import CONFIG, MODEL, find_model, pretrained_names
+from .._model_format import CONFIG, MODEL, find_model, onnx_file, pretrained_names
 from .._models import load_model
 from .._onnx_model import open_onnx
 from .._utils import write_atomically
@@ -64,9 +64,9 @@ def open_model(name, *, runtime="auto", threads=None, quiet=False):
     ----------
     name : str
         Model file, run folder or pretrained name.
-    runtime : {"auto", "onnx", "torch"}, default="auto"
-        What predicts. "auto" is onnxruntime for ONNX files, and for pretrained models
-        if it is installed.
+    runtime : {"auto", "onnx", "onnx-int8", "torch"}, default="auto"
+        What predicts. "auto" is "onnx" for ONNX files, and for pretrained models if
+        onnxruntime is installed. "onnx-int8" is for pretrained models.
     threads : int, default=None
         Number of CPU threads; None leaves the choice to the runtime.
     quiet : bool, default=False
@@ -79,8 +79,13 @@ def open_model(name, *, runtime="auto", threads=None, quiet=False):
     path, is_pretrained = find_model(name), name in pretrained_names()
     if is_pretrained and runtime == "auto":
         runtime = "onnx" if find_spec("onnxruntime") else "torch"
-    if is_pretrained and runtime == "onnx":
-        path = path.with_suffix(".onnx")
+    if is_pretrained and runtime != "torch":
+        path = onnx_file(name, runtime)
+    elif runtime == "onnx-int8":
+        raise FERError(
+            f"{name} is not a pretrained model, so there is no 8-bit file of it. Write "
+            "one in Python with to_onnx(..., int8=True), and leave out --runtime."
+        )
     if runtime == "onnx" and path.suffix != ".onnx":
         raise FERError(
             f"{path} is not an ONNX file. Leave out --runtime, or write one in Python "
@@ -94,7 +99,8 @@ def open_model(name, *, runtime="auto", threads=None, quiet=False):
         use_threads(threads)
         model = load_model(name)
     if is_pretrained and not quiet:
-        library = {"onnx": "onnxruntime", "torch": "PyTorch"}[runtime]
+        library = "PyTorch" if runtime == "torch" else "onnxruntime"
+        library += " with 8 bits" * (runtime == "onnx-int8")
         print(f"fer-sklearn: {name} runs in {library}", file=sys.stderr)
     return model
 

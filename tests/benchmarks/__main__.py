@@ -27,15 +27,6 @@ PAGE = """\
 this page. The two sides of a row take turns in one process. The ratio is the median
 over the rounds. One thread, unless a row says otherwise.
 """
-ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-    )
-}
 
 
 def main():
@@ -82,7 +73,7 @@ def run_apart(name, rounds):
     command = [sys.executable, "-m", __package__, name, "--in-this-process"]
     done = subprocess.run(
         [*command, "--rounds", str(rounds)],
-        env=os.environ | ONE_THREAD,
+        env=os.environ | _timing.ONE_THREAD,
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -17,6 +17,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+# Variables that keep numerical libraries on one thread.
+ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    )
+}
+
 
 def interleave(*callables, rounds):
     """Time callables in turns, after a warm-up of each.

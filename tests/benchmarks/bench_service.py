@@ -1,19 +1,28 @@
-"""The web service beside a bare uvicorn that answers a constant."""
+"""The web service beside a bare uvicorn that answers a constant.
 
-import asyncio
+The client is wrk (https://github.com/wg/wrk; ``apt install wrk``), which takes little
+of the processors that it shares with the service. Each request has a face of 48x48
+pixels as PNG, or a photograph of 512x512 pixels as JPEG.
+"""
+
 import io
+import os
 import re
+import shutil
 import subprocess
 import sys
-import time
-from contextlib import AsyncExitStack, contextmanager
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
-import httpx
 import numpy as np
 from PIL import Image
 
 from ._faces import face_images
-from ._timing import value
+from ._timing import ONE_THREAD, not_measured, value
+
+PHOTO = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
+SECONDS = 4
 
 # Reads the request and answers JSON of about the same length.
 BARE = """
@@ -35,44 +44,97 @@ class Server(uvicorn.Server):
               file=sys.stderr, flush=True)
 Server(uvicorn.Config(app, port=0, lifespan="off", log_level="error")).run()
 """
-SECONDS = 3.0
 
 
 def rows(rounds):
-    """Send one face per request, from 1, 8 and 64 clients at once."""
-    services = {
-        "compact in onnxruntime": serve("compact", "onnx"),
-        "nano in onnxruntime": serve("nano", "onnx"),
-        "compact in torch": serve("compact", "torch"),
-    }
-    for name, command in services.items():
+    """Send one face or photograph per request, from 1, 8 and 64 clients at once."""
+    turns = max(2, rounds // 3)
+    face = png(face_images(1)[0][0])
+    for name, runtime in (
+        ("compact", "onnx"),
+        ("compact", "onnx-int8"),
+        ("compact", "torch"),
+        ("nano", "onnx"),
+        ("nano", "onnx-int8"),
+    ):
+        command = serve(name, runtime)
         for clients in (1, 8, 64):
-            results = {"ours": [], "bare": []}
-            with running(command) as ours, running(["-c", BARE]) as bare:
-                for _ in range(max(2, rounds // 3)):
-                    for side, url in (("ours", ours), ("bare", bare)):
-                        results[side].append(asyncio.run(load(url, clients)))
-            p50, p99, rate = np.median(results["ours"], axis=0)
-            bare_p50, bare_p99, bare_rate = np.median(results["bare"], axis=0)
-            yield value(
-                f"web service, `{name.split()[0]}` in {name.split()[-1]}, one face of "
-                f"48x48 per request, {clients} client{'s' * (clients > 1)}",
-                "uvicorn with an application that answers a constant",
-                f"p50 **{p50:.1f} ms**, p99 {p99:.1f} ms, {rate:.0f} per second",
-                note=f"constant: p50 {bare_p50:.1f} ms, p99 {bare_p99:.1f} ms, "
-                f"{bare_rate:.0f} per second; the clients use the same processors",
-            )
+            what = f"`{name}` with `--runtime {runtime}`, one face per request"
+            yield compare(what, command, face, "image/png", clients, turns)
+        if runtime == "onnx" and name == "compact":
+            for clients in (1, 8):
+                what = f"`{name}` with `--runtime {runtime}`, one photo per request"
+                photo = PHOTO.read_bytes()
+                yield compare(what, command, photo, "image/jpeg", clients, turns)
+
+
+def compare(what, command, body, kind, clients, turns):
+    """Let the service and the bare server take turns."""
+    what = f"web service, {what}, {clients} client{'s' * (clients > 1)}"
+    against = "uvicorn with an application that answers a constant"
+    if shutil.which("wrk") is None:
+        return not_measured(what, against, note="wrk is not installed")
+    with (
+        running(command) as ours,
+        running(["-c", BARE]) as bare,
+        request(body, kind) as script,
+    ):
+        results = np.array(
+            [[load(url, script, clients) for url in (ours, bare)] for _ in range(turns)]
+        )
+    (p50, p99, rate), (bare_p50, bare_p99, bare_rate) = np.median(results, axis=0)
+    return value(
+        what,
+        against,
+        f"p50 **{p50:.1f} ms**, p99 {p99:.1f} ms, {rate:.0f} per second",
+        note=f"constant: p50 {bare_p50:.1f} ms, p99 {bare_p99:.1f} ms, "
+        f"{bare_rate:.0f} per second",
+    )
 
 
 def serve(name, runtime):
     """Give the arguments of Python that serve a model."""
-    return ["-m", "fer_sklearn", "serve", name, "--runtime", runtime, "--port", "0"]
+    quick = ("--runtime", runtime, "--port", "0")
+    return ["-m", "fer_sklearn", "serve", name, *quick]
+
+
+@contextmanager
+def request(body, kind):
+    """Write a script for wrk that sends a body."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, script = Path(folder, "body"), Path(folder, "request.lua")
+        path.write_bytes(body)
+        script.write_text(
+            f"local file = io.open('{path}', 'rb')\n"
+            "wrk.method, wrk.body = 'POST', file:read('*a')\n"
+            f"wrk.headers['Content-Type'] = '{kind}'\n"
+        )
+        yield script
+
+
+def load(url, script, clients):
+    """Send requests for a few seconds; p50 and p99 in ms, and requests per second."""
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{SECONDS}s", "--latency"]
+    done = subprocess.run(
+        [*command, "-s", str(script), f"{url}predict"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    if bad := re.search(r"Non-2xx or 3xx responses: \d+|Socket errors:.*", done.stdout):
+        raise RuntimeError(bad[0])
+    times = (re.search(rf"{p}%\s+([\d.]+)(us|ms|s)", done.stdout) for p in (50, 99))
+    units = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    return *(float(time[1]) * units[time[2]] for time in times), float(rate[1])
 
 
 @contextmanager
 def running(arguments):
     """Start a server and give its address, which it prints."""
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    # All processors, as a user's service has them.
+    env = {name: v for name, v in os.environ.items() if name not in ONE_THREAD}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "env": env}
     with subprocess.Popen([sys.executable, *arguments], **pipes, text=True) as server:
         try:
             lines = iter(server.stderr.readline, "")
@@ -80,37 +142,6 @@ def running(arguments):
             yield next(filter(None, found))[0]
         finally:
             server.terminate()
-
-
-async def load(url, n_clients):
-    """Send requests for a few seconds; p50 and p99 in ms, and requests per second."""
-    bodies = [png(face) for face in face_images(64)[0]]
-    times = []
-
-    async def client(session, start):
-        index = start
-        while time.perf_counter() < end:
-            begin = time.perf_counter()
-            answer = await session.post(
-                "/predict",
-                content=bodies[index % len(bodies)],
-                headers={"Content-Type": "image/png"},
-            )
-            answer.raise_for_status()
-            times.append(1000 * (time.perf_counter() - begin))
-            index += n_clients
-
-    async with AsyncExitStack() as stack:
-        # Without certificates, which each client would read again.
-        sessions = [
-            await stack.enter_async_context(
-                httpx.AsyncClient(base_url=url, timeout=60, verify=False)
-            )
-            for _ in range(n_clients)
-        ]
-        end = time.perf_counter() + SECONDS
-        await asyncio.gather(*map(client, sessions, range(n_clients)))
-    return (*np.percentile(times, [50, 99]), len(times) / SECONDS)
 
 
 def png(face):

@@ -41,6 +41,13 @@ def test_a_pretrained_model_runs_in_onnxruntime(runtime, face, capsys):
     assert float(row["happy"]) == pytest.approx(float(expected_row["happy"]), abs=1e-5)
 
 
+def test_8_bits(face, capsys):
+    assert main(["predict", "--cropped", "--runtime", "onnx-int8", str(face)]) == 0
+    assert capsys.readouterr().err == (
+        "fer-sklearn: compact runs in onnxruntime with 8 bits\n"
+    )
+
+
 def test_quiet(face, capsys):
     assert main(["predict", "--cropped", "--quiet", str(face)]) == 0
     assert capsys.readouterr().err == ""
@@ -58,6 +65,8 @@ def test_runtime_and_file_have_to_fit(run, tmp_path):
     pytest.importorskip("onnx", reason="needs the extra [onnx]")
     with pytest.raises(FERError, match=r"model\.fer is not an ONNX file\. Leave out"):
         open_model(str(run), runtime="onnx")
+    with pytest.raises(FERError, match=r"no 8-bit file of it\. Write one in Python"):
+        open_model(str(run), runtime="onnx-int8")
     path = tmp_path / "mine.onnx"
     to_onnx(load_pretrained("nano"), path)
     with pytest.raises(FERError, match=r"mine\.onnx is an ONNX file\. Leave out"):
