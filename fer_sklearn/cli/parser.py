@@ -80,6 +80,7 @@ examples:
   fer-sklearn predict photos/ -o emotions.csv --annotate annotated/
   fer-sklearn predict faces/ --cropped > emotions.csv
   fer-sklearn predict holiday.mp4 --smooth 0.5 | head
+  fer-sklearn predict --camera --model nano
   fer-sklearn predict --model runs/today test.csv | head
 """
 
@@ -341,7 +342,16 @@ def _add_predict(commands):
         commands, "predict", "predict the emotion of faces", _PREDICT, _PREDICT_EXAMPLES
     )
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="INPUT", help="table, photo, video or folder")
+    add("inputs", nargs="*", metavar="INPUT", help="table, photo, video or folder")
+    add(
+        "--camera",
+        nargs="?",
+        type=int,
+        const=0,
+        metavar="N",
+        help="show the picture of a camera with the emotions, in a window, instead of "
+        "predicting INPUT; N is the number of the camera (default: 0)",
+    )
     add(
         "--model",
         metavar="MODEL",
@@ -369,9 +379,9 @@ def _add_predict(commands):
     add(
         "--smooth",
         type=duration,
-        default=0.0,
         metavar="TIME",
-        help="average the probabilities of each face of a video over about this time",
+        help="average the probabilities of each face of a video over about this time "
+        "(default: 0; of a camera 0.5s)",
     )
     _add_runtime(parser)
     add("--quiet", action="store_true", help="no progress messages")

@@ -3,6 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 from tqdm import tqdm
 
@@ -35,14 +36,20 @@ def run(args):
     Parameters
     ----------
     args : argparse.Namespace
-        With `inputs`, `model`, `out`, `cropped`, `annotate`, `every`, `smooth`,
-        `runtime`, `threads` and `quiet`.
+        With `inputs`, `camera`, `model`, `out`, `cropped`, `annotate`, `every`,
+        `smooth`, `runtime`, `threads` and `quiet`.
 
     Returns
     -------
     status : int
         0, or 1 if a file could not be read.
     """
+    if args.camera is not None:
+        from . import camera
+
+        return camera.run(args)
+    if not args.inputs:
+        raise FERError("Say what to predict: files or folders, or --camera.")
     model, inputs = split_model(args.model, args.inputs)
     files, empty = find_files(inputs)
     _check_outputs(args, files)
@@ -154,9 +161,11 @@ class Prediction:
 
     Attributes
     ----------
-    n_failures, n_faces, n_copies : int
-        Number of inputs that could not be read, and of faces and annotated copies
-        written so far.
+    n_failures, n_faces, n_copies, n_frames : int
+        Number of inputs that could not be read, and of faces, annotated copies and
+        frames of videos so far.
+    video_seconds : float
+        Time that the frames took.
     """
 
     def __init__(self, pipe, args):
@@ -164,7 +173,8 @@ class Prediction:
         self.args = args
         self.names = class_names(pipe)
         self.image_shape = image_shape(pipe)
-        self.n_failures = self.n_faces = self.n_copies = 0
+        self.n_failures = self.n_faces = self.n_copies = self.n_frames = 0
+        self.video_seconds = 0.0
 
     def write(self, stream, files):
         """Write the csv of all faces in `files`."""
@@ -218,22 +228,27 @@ class Prediction:
         if path.suffix.lower() not in VIDEOS:
             yield self._find_faces(path, photos.read_photo(path))
             return
-        tracker = photos.FaceTracker(smooth=self.args.smooth)
+        tracker = photos.FaceTracker(smooth=self.args.smooth or 0)
+        detector, start = photos.VideoFaceDetector(), perf_counter()
         for frame in photos.read_video(path, every=self.args.every):
-            part = self._find_faces(path, frame.image)
+            detect = partial(detector, seconds=frame.seconds)
+            part = self._find_faces(path, frame.image, detect)
             part.faces = tracker.follow(part.boxes, frame.seconds)
             # Probabilities are known later, when a batch of faces is complete.
             part.smooth = partial(tracker.average, part.faces, frame.seconds)
             # The number of frames is not known in advance, so neither is the progress.
             part.frame, part.done = frame.index, 0.0
             yield part
+            self.n_frames += 1
+        self.video_seconds += perf_counter() - start
 
-    def _find_faces(self, path, picture):
+    def _find_faces(self, path, picture, detector=None):
         try:
             crops = crop_faces(
                 [picture],
                 image_shape=self.image_shape,
                 cropped=self.args.cropped or "auto",
+                detector=detector,
             )
         except MissingExtraError as error:
             raise MissingExtraError(
@@ -284,6 +299,10 @@ class Prediction:
             written.append(f"{copies} to {self.args.annotate}")
         if written and not self.args.quiet:
             print(f"fer-sklearn: wrote {', '.join(written)}", file=sys.stderr)
+        if self.video_seconds and not self.args.quiet:
+            rate = f"{self.n_frames / self.video_seconds:.0f} per second"
+            frames = _number(self.n_frames, "frame")
+            print(f"fer-sklearn: {frames}, {rate}", file=sys.stderr)
         if not self.n_failures:
             return 0
         print(

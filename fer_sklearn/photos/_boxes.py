@@ -6,6 +6,10 @@ import numpy as np
 
 from ..exceptions import FERError
 
+# In two frames of a video, boxes that overlap less are different faces. A face that
+# moves by two thirds of its width has an overlap of 1/3 : 5/3 = 0.2.
+MIN_OVERLAP = 0.2
+
 
 def as_boxes(boxes):
     """Check boxes and round them to pixels.

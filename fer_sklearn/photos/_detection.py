@@ -83,12 +83,17 @@ def detect_faces(photo, *, detector=None, min_face_size=None, return_scores=Fals
     return (boxes, scores) if return_scores else boxes
 
 
-def find_faces(image, detector, min_face_size):
+def default_detector(min_face_size=None):
+    """Give YuNet where it can run, and else the Haar cascade."""
+    if is_installed():
+        return YuNetFaceDetector()
+    return HaarFaceDetector(min_face_size=min_face_size)
+
+
+def find_faces(image, detector, min_face_size=None):
     """Boxes and scores in an RGB array, whatever the detector returns."""
-    if detector is None and is_installed():
-        detector = YuNetFaceDetector()
-    elif detector is None:
-        detector = HaarFaceDetector(min_face_size=min_face_size)
+    if detector is None:
+        detector = default_detector(min_face_size)
     boxes, scores = _split(detector(image))
     height, width = image.shape[:2]
     _check_fit(boxes, width, height)

