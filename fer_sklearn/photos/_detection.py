@@ -104,6 +104,17 @@ def find_faces(image, detector, min_face_size=None):
     return boxes[order], scores[order]
 
 
+def find_near(image, detector, boxes):
+    """Boxes and scores near the boxes of the frame before, in an RGB array.
+
+    None if a face is lost, or the detector has no method `near`.
+    """
+    if not hasattr(detector, "near"):
+        return None
+    found = find_faces(image, lambda image: detector.near(image, boxes))
+    return found if len(found[0]) == len(boxes) else None
+
+
 def _split(found):
     """Boxes and scores from what a detector returns."""
     scores = None

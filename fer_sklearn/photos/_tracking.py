@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..exceptions import FERError
 from ._boxes import MIN_OVERLAP, as_boxes, overlaps
-from ._detection import default_detector, find_faces
+from ._detection import default_detector, find_faces, find_near
 
 
 def check_seconds(value, name):
@@ -76,14 +76,13 @@ class VideoFaceDetector:
         scores : ndarray of shape (n_faces,), dtype float64
             Confidence of the detector; NaN if it gives none.
         """
-        near = getattr(self.detector, "near", None)
-        if near is not None and seconds - self._searched < self.interval:
-            found = find_faces(image, lambda image: near(image, self._boxes))
-            if len(found[0]) == len(self._boxes):
-                self._boxes = found[0]
-                return found
-        self._searched = seconds
-        self._boxes, scores = find_faces(image, self.detector)
+        found = None
+        if seconds - self._searched < self.interval:
+            found = find_near(image, self.detector, self._boxes)
+        if found is None:
+            found = find_faces(image, self.detector)
+            self._searched = seconds
+        self._boxes, scores = found
         return self._boxes, scores
 
 

@@ -170,9 +170,12 @@ class YuNetFaceDetector:
 
     def _search_near(self, library, picture, box):
         """Box and score of the face that a box of the frame before has become."""
-        middle, side = box[:2] + box[2:] / 2, _NEAR_SIDES * box[2:].max()
-        start = np.rint(middle - side / 2).astype(int)
-        window = picture.crop((*start, *(start + max(1, round(side)))))
+        middle, reach = box[:2] + box[2:] / 2, _NEAR_SIDES * box[2:].max() / 2
+        start = np.rint(np.clip(middle - reach, 0, picture.size)).astype(int)
+        end = np.rint(np.clip(middle + reach, 0, picture.size)).astype(int)
+        if (start >= end).any():
+            return None
+        window = picture.crop((*start, *end))
         for angle in (0, *_ANGLES):
             boxes, scores = self._search(library, window, _NEAR_COPY, angle)
             boxes[:, :2] += start

@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from html import escape
 from importlib.resources import files
+from typing import Annotated
 
 import numpy as np
 import prometheus_client as prometheus
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from markdown_it import MarkdownIt
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -40,6 +41,12 @@ Facial expressions in pictures. Pictures stay in memory until they are answered;
 stored or logged. A request that is refused gets `{"detail": "one sentence"}`.
 """
 _REFUSALS = (400, 401, 408, 413, 415, 422, 503)
+
+# Boxes in the address of a request; each costs a few milliseconds.
+_BOX = r"^-?\d{1,5},-?\d{1,5},\d{1,5},\d{1,5}$"
+_Near = Annotated[
+    list[Annotated[str, StringConstraints(pattern=_BOX)]], Query(max_length=16)
+]
 
 # A body of this size holds a few faces of 48x48 pixels, which are read at once.
 _QUICK_BYTES = 16 * 1024
@@ -173,12 +180,17 @@ def _add_routes(app, service, facts, guards):
         dependencies=guards,
         openapi_extra=_describe_body(service.limits, service.image_shape),
     )
-    async def predict(request: Request, cropped: bool = False):
+    async def predict(request: Request, cropped: bool = False, near: _Near = ()):
         """Pictures as files of a form, one picture as the body, or faces as JSON.
 
         With `cropped` every picture is taken as one face, and no detector runs.
+
+        `near`, for the frames of a camera, has the box of a face in the frame before
+        as x,y,width,height and may be repeated. If a face is near each of these boxes,
+        the rest of the picture is not searched, which is several times as fast.
         """
-        return JSONResponse(await service.answer(request, cropped))
+        boxes = [[int(number) for number in box.split(",")] for box in near]
+        return JSONResponse(await service.answer(request, cropped, boxes))
 
     @app.get(
         "/model",
@@ -288,7 +300,7 @@ class _Service:
         """Whether requests are no longer accepted."""
         return self.batcher is not None and not self.batcher.alive
 
-    async def answer(self, request, cropped):
+    async def answer(self, request, cropped, near):
         """Answer ``POST /predict`` with a dict of the schema `Answer`."""
         # A mounted application has no lifespan of its own.
         if self.batcher is None:
@@ -297,7 +309,7 @@ class _Service:
         async with self.inputs.body(request) as body:
             threads = self._quick if len(body) <= _QUICK_BYTES else self._threads
             pictures = await asyncio.get_running_loop().run_in_executor(
-                threads, self.inputs.read, content_type, body, cropped
+                threads, self.inputs.read, content_type, body, cropped, near
             )
         faces = [picture.faces for picture in pictures if len(picture.faces)]
         rows = []

@@ -6,6 +6,7 @@ import math
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from time import monotonic
 
@@ -18,6 +19,7 @@ from .._pixel_strings import read_faces
 from ..datasets._image_files import SAFE_FORMATS, open_image
 from ..exceptions import FERError, ImageFileError, PixelStringError
 from ..photos._crop import crop_faces
+from ..photos._detection import default_detector, find_near
 from .limits import Refusal, busy
 
 # The field of a form that holds the pictures.
@@ -83,7 +85,7 @@ class Inputs:
         self.image_shape = image_shape
         self.held = 0  # bytes of bodies in memory
         self._limits = limits
-        self._detector = detect if callable(detect) else None
+        self._detector = default_detector() if detect == "auto" else detect
         self.detects_faces = detect is not None
         self._warm()
 
@@ -152,10 +154,11 @@ class Inputs:
             raise _too_large(limit)
         return limit
 
-    def read(self, content_type, body, cropped):
+    def read(self, content_type, body, cropped, near=()):
         """Decode a body into a list of `DecodedPicture`; slow, so call it in a thread.
 
-        With `cropped` no faces are searched for: every picture is one face.
+        With `cropped` no faces are searched for: every picture is one face. With the
+        boxes `near` of the frame before, faces are searched near them first.
         """
         if not body:
             raise Refusal(400, "The body is empty; send pictures or faces.")
@@ -170,16 +173,16 @@ class Inputs:
             files = read_form(content_type, body, self._limits.files)
         else:
             files = [(None, bytes(body))]
-        return self._read_files(files, cropped)
+        return self._read_files(files, cropped, near)
 
-    def _read_files(self, files, cropped):
+    def _read_files(self, files, cropped, near):
         pictures, n_faces = [], 0
         deadline = monotonic() + self._limits.answer_seconds
         for index, (name, data) in enumerate(files):
             # By now the client has its 503, but a thread can only stop by itself.
             if monotonic() > deadline:
                 raise busy("The pictures took too long; send fewer at once.")
-            pictures.append(self._read_picture(name, data, index, cropped))
+            pictures.append(self._read_picture(name, data, index, cropped, near))
             n_faces += len(pictures[-1].faces)
             if n_faces > self._limits.faces:
                 raise Refusal(
@@ -189,7 +192,7 @@ class Inputs:
                 )
         return pictures
 
-    def _read_picture(self, name, data, index, cropped):
+    def _read_picture(self, name, data, index, cropped, near=()):
         file = BytesIO(data)
         file.name = repr(name) if name else f"Picture {index}"
         try:
@@ -201,7 +204,7 @@ class Inputs:
         crops = crop_faces(
             [image],
             image_shape=self.image_shape,
-            detector=self._detector,
+            detector=partial(self._find, near=near),
             cropped="auto" if self.detects_faces and not cropped else True,
         )
         boxes = [
@@ -219,6 +222,10 @@ class Inputs:
             elif boxes == [None]:
                 note = _WHOLE
         return DecodedPicture(name, *image.size, crops.images, boxes, note)
+
+    def _find(self, image, near):
+        found = find_near(image, self._detector, near) if near else None
+        return found or self._detector(image)
 
     def _read_json(self, body):
         faces = parse_json(body, self._limits.files)

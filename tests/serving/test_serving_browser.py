@@ -209,6 +209,7 @@ def test_download_as_csv(browser, service, pipe, pictures):
     # A download in a test is a string: the link is caught before it is followed.
     browser.execute_script(
         "URL.createObjectURL = (blob) => {"
+        " if (blob.type === 'text/csv')"
         " blob.text().then((text) => { window.csv = text; }); return '#'; }"
     )
     assert not browser.find_element("id", "csv").is_displayed()
@@ -258,7 +259,7 @@ def test_large_photo_is_sent_smaller(browser, service, pictures):
     visit(browser, service)
     drop(browser, large, "large.png")
     wait(browser, STATUS)
-    (caption,) = texts(browser, "figcaption")
+    (caption,) = texts(browser, "article figcaption")
     assert "1600 \N{MULTIPLICATION SIGN} 1333" in caption
 
 
@@ -311,6 +312,26 @@ def test_camera_shows_boxes_at_once(browser, service):
     assert not browser.execute_script(
         "return document.getElementById('video').srcObject"
     )
+
+
+def test_camera_moves_its_boxes_and_draws_the_last_seconds(browser, service):
+    visit(browser, service)
+    browser.find_element("id", "camera").click()
+    wait(browser, "return document.querySelectorAll('#live-boxes .box').length === 2")
+    browser.execute_script("window.before = document.querySelector('#live-boxes .box')")
+    words = wait(browser, "return document.getElementById('strip-words').textContent")
+    assert words.startswith("Last 30 seconds: ")
+    # A box that is moved is eased, a new one jumps.
+    sent = "performance.getEntriesByType('resource').filter((e) => e.name.includes("
+    wait(browser, f"return {sent}'near=')).length >= 3")
+    assert browser.execute_script("return window.before.isConnected")
+    wait(
+        browser,
+        "const canvas = document.getElementById('strip');"
+        "const { data } = canvas.getContext('2d').getImageData(0, 50, 300, 1);"
+        "return data.some((value) => value > 0)",
+    )
+    browser.find_element("id", "stop").click()
 
 
 def test_camera_without_a_face(browser, pipe):

@@ -317,6 +317,55 @@ def test_cropped_asks_no_detector(client_that_finds):
     assert picture["note"] is None
 
 
+class Follows:
+    """Finds a face in each picture, and one near a box that is left of x = 300."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, image):
+        self.calls.append("everywhere")
+        return [[10, 20, 50, 60]]
+
+    def near(self, image, boxes):
+        self.calls.append(boxes)
+        return [[x + 1, *rest] for x, *rest in boxes if x < 300]
+
+
+@pytest.mark.parametrize(
+    ("near", "expected", "everywhere"),
+    [
+        ([], [10], True),
+        (["10,20,50,60"], [11], False),
+        (["10,20,50,60", "-3,20,50,60"], [11, -2], False),
+        (["10,20,50,60", "400,20,50,60"], [10], True),  # the second one is lost
+    ],
+)
+def test_near_boxes_of_the_frame_before(pipe, near, expected, everywhere):
+    detector = Follows()
+    with serving(pipe, detect=detector) as client:
+        detector.calls.clear()
+        answer = send(client, encode(photo(0)), params={"near": near})
+    (picture,) = answer.json()["pictures"]
+    assert sorted(face["box"]["x"] for face in picture["faces"]) == sorted(expected)
+    assert ("everywhere" in detector.calls) == everywhere
+
+
+def test_near_with_a_detector_that_cannot_follow(client_that_finds):
+    params = {"near": "300,20,50,60"}
+    answer = send(client_that_finds, encode(photo(255)), params=params)
+    assert answer.json()["pictures"][0]["faces"][0]["box"]["x"] == 10
+
+
+@pytest.mark.parametrize(
+    "near", [["1,2,3"], ["1,2,3,4,5"], ["a,b,c,d"], ["1,2,-3,4"], ["9,9,9,9"] * 17]
+)
+def test_bad_boxes_are_refused(client_that_finds, near):
+    answer = send(client_that_finds, encode(photo(255)), params={"near": near})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("query.near")
+
+
 def test_boxes_lie_in_the_upright_picture(client_that_finds):
     """Phones store the picture as the sensor saw it, with its rotation as a note."""
     exif = Image.Exif()

@@ -19,11 +19,13 @@ export async function getModel() {
   return (await call("model")).json();
 }
 
-export async function predict(blob, name, cropped, { signal } = {}) {
+/** `near` has the boxes of the faces in the frame before, if there is one. */
+export async function predict(blob, name, cropped, { near = [], signal } = {}) {
   const form = new FormData();
   form.append("files", blob, plainName(name));
-  const query = cropped ? "?cropped=true" : "";
-  const answer = await call(`predict${query}`, { method: "POST", body: form, signal });
+  const query = new URLSearchParams(cropped ? { cropped } : {});
+  for (const { x, y, width, height } of near) query.append("near", [x, y, width, height]);
+  const answer = await call(`predict?${query}`, { method: "POST", body: form, signal });
   return (await answer.json()).pictures[0];
 }
 

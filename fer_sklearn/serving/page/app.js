@@ -3,6 +3,8 @@
 
 import { getModel, predict } from "./api.js";
 import { Camera } from "./camera.js";
+import { Follower } from "./follow.js";
+import { Strip } from "./strip.js";
 import { csv, el, fromLeft, sentence, showFaces, showPicture } from "./view.js";
 
 const MIDDLE = "The middle of the photo was treated as one face.";
@@ -12,6 +14,8 @@ const $ = (id) => document.getElementById(id);
 let model = { detects_faces: true };
 let round = 0;
 let camera = null;
+let follower = null;
+let strip = null;
 let urls = [];
 let answers = []; // the pictures whose results are shown, for the csv
 
@@ -121,6 +125,8 @@ async function startCamera() {
   answered(true);
   $("busy").hidden = true;
   camera = new Camera($("video"), { show: showFrame, fail: cameraFailed });
+  follower = new Follower();
+  strip = new Strip($("strip"), $("strip-words"));
   takeMiddle(!model.detects_faces || $("cropped").checked);
   $("live").hidden = false;
   $("picker").hidden = true;
@@ -140,8 +146,9 @@ function takeMiddle(yes) {
 }
 
 function showFrame(answer, mirrored) {
-  const picture = fromLeft(answer, mirrored);
+  const picture = fromLeft(follower.follow(answer), mirrored);
   showFaces(picture, $("live-boxes"), $("live-cards"), "live");
+  strip.add(picture);
   sayChange(picture);
 }
 

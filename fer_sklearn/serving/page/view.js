@@ -84,8 +84,7 @@ export function showPicture(picture, url, id, treatAsFace) {
 
 export function showFaces(picture, boxes, cards, id) {
   const many = picture.faces.length > 1;
-  boxes.replaceChildren(...picture.faces.flatMap((face, i) =>
-    face.box ? [box(face, picture, i, many, id)] : []));
+  showBoxes(picture, boxes, many, id);
   if (picture.faces.length === cards.children.length && cards.querySelector(".card")) {
     picture.faces.forEach((face, i) => fill(cards.children[i], face));
   } else {
@@ -94,6 +93,21 @@ export function showFaces(picture, boxes, cards, id) {
   if (!picture.faces.length) {
     cards.replaceChildren(el("div", { class: "nobody" }, el("p", {}, "No face was found.")));
   }
+}
+
+// The boxes of the camera's faces, which have an id, are moved, so that style.css can
+// ease them. A box that were put into the page again would not move but jump.
+function showBoxes(picture, boxes, many, id) {
+  const old = new Map([...boxes.children].map((element) => [element.dataset.id, element]));
+  const next = picture.faces.flatMap((face, index) => {
+    if (!face.box) return [];
+    const button = old.get(String(face.id)) ?? box(id);
+    place(button, face, picture, index, many);
+    return [button];
+  });
+  const same = next.length === boxes.children.length
+    && next.every((button, index) => button === boxes.children[index]);
+  if (!same) boxes.replaceChildren(...next);
 }
 
 function preview(picture, url) {
@@ -113,30 +127,34 @@ function caption(picture, title) {
   return text;
 }
 
-// With several faces, no chip is wider than its box, so that chips never overlap. Where
-// the words do not fit, style.css hides them, and the number remains.
-function box(face, picture, index, many, id) {
-  const { x, y, width, height } = face.box;
-  const words = isUncertain(face) ? face.emotion : `${face.emotion} ${sure(face)}`;
-  const chip = el("span", { class: "chip" }, many ? `${index + 1}` : "",
-    el("span", { class: "words" }, words));
-  const button = el("button", {
-    type: "button", class: "box", "aria-label": `Face ${many ? `${index + 1} ` : ""}${words}`,
-  }, chip);
-  if (!many) button.classList.add("alone");
-  if (x + width / 2 > picture.width / 2) button.classList.add("right");
-  button.dataset.emotion = colour(face.emotion);
-  Object.assign(button.style, {
-    left: share(x, picture.width), top: share(y, picture.height),
-    width: share(width, picture.width), height: share(height, picture.height),
-  });
-  chip.style.setProperty("--room", share(y, height)); // space above, in heights of the box
+function box(id) {
+  const chip = el("span", { class: "chip" }, "", el("span", { class: "words" }));
+  const button = el("button", { type: "button", class: "box" }, chip);
   button.addEventListener("click", () => {
-    const target = document.getElementById(`${id}-face-${index}`);
+    const target = document.getElementById(`${id}-face-${button.dataset.index}`);
     target?.scrollIntoView({ block: "nearest" });
     target?.focus();
   });
   return button;
+}
+
+// With several faces, no chip is wider than its box, so that chips never overlap. Where
+// the words do not fit, style.css hides them, and the number remains.
+function place(button, face, picture, index, many) {
+  const { x, y, width, height } = face.box;
+  const words = isUncertain(face) ? face.emotion : `${face.emotion} ${sure(face)}`;
+  const chip = button.querySelector(".chip");
+  chip.firstChild.data = many ? `${index + 1}` : "";
+  chip.querySelector(".words").textContent = words;
+  chip.style.setProperty("--room", share(y, height)); // space above, in heights of the box
+  button.setAttribute("aria-label", `Face ${many ? `${index + 1} ` : ""}${words}`);
+  button.classList.toggle("alone", !many);
+  button.classList.toggle("right", x + width / 2 > picture.width / 2);
+  Object.assign(button.dataset, { emotion: colour(face.emotion), index, id: face.id ?? "" });
+  Object.assign(button.style, {
+    left: share(x, picture.width), top: share(y, picture.height),
+    width: share(width, picture.width), height: share(height, picture.height),
+  });
 }
 
 function share(part, whole) {
