@@ -210,14 +210,14 @@ def test_download_as_csv(browser, service, pipe, pictures):
     browser.execute_script(
         "URL.createObjectURL = (blob) => {"
         " if (blob.type === 'text/csv')"
-        " blob.text().then((text) => { window.csv = text; }); return '#'; }"
+        " blob.text().then((text) => { window.written = text; }); return '#'; }"
     )
     assert not browser.find_element("id", "csv").is_displayed()
     pair = np.hstack([pictures[0], pictures[1][:, :9], pictures[1]])
     drop(browser, pair, "=1+1,a.png")
     wait(browser, STATUS)
     browser.find_element("id", "csv").click()
-    rows = list(csv.reader(io.StringIO(wait(browser, "return window.csv"))))
+    rows = list(csv.reader(io.StringIO(wait(browser, "return window.written"))))
     boxes = ["x", "y", "width", "height"]
     assert rows[0] == ["file", "face", "emotion", *EMOTIONS, *boxes]
     assert [row[:2] for row in rows[1:]] == [
