@@ -60,6 +60,7 @@ class FaceEmbedder(
     See Also
     --------
     FERClassifier : With ``pretrained=``, it trains the whole network further.
+    to_onnx : Writes the fitted transformer as an ONNX model.
 
     Notes
     -----
@@ -134,7 +135,7 @@ class FaceEmbedder(
                 "exported from."
             )
         self._classifier = classifier
-        self._features = _Features(classifier)
+        self._features = _Features(classifier, self.image_shape_)
         self._n_features_out = self._features.n_features
         return self
 
@@ -150,12 +151,17 @@ class FaceEmbedder(
         -------
         features : ndarray of shape (n_samples, n_features_out), float32
         """
-        check_is_fitted(self)
+        features = self._fitted_features()
         faces = check_images(self, X, reset=False).reshape(-1, *self.image_shape_)
         device = resolve_or_cpu(self.device)
         return compute_logits(
-            self._features.to(device), faces, device=device, flip=self.test_time_flip
+            features.to(device), faces, device=device, flip=self.test_time_flip
         )
+
+    def _fitted_features(self):
+        """Give the module from faces to features; `to_onnx` writes it."""
+        check_is_fitted(self)
+        return self._features
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_classifier")
@@ -175,16 +181,17 @@ class FaceEmbedder(
     def __setstate__(self, state):
         super().__setstate__(state)
         if "_classifier" in state:
-            self._features = _Features(state["_classifier"])
+            self._features = _Features(state["_classifier"], self.image_shape_)
 
 
 class _Features(nn.Module):
-    """A classifier's network up to its last linear layer, for faces of any size."""
+    """A classifier's network up to its last linear layer, for faces of another size."""
 
-    def __init__(self, classifier):
+    def __init__(self, classifier, image_shape):
         super().__init__()
         self.module = fold_batch_norm(classifier._predictor.fitted)
-        self.image_shape = classifier.image_shape_
+        self.size = classifier.image_shape_
+        self.resizes = self.size != image_shape
         name, last = last_linear(self.module)
         if last is None:
             raise ModelFileError(
@@ -197,11 +204,8 @@ class _Features(nn.Module):
 
     def forward(self, faces):
         """Features of a batch of grey levels, (batch, height, width)."""
-        if tuple(faces.shape[1:]) != self.image_shape:
+        if self.resizes:
             faces = functional.interpolate(
-                faces[:, None].float(),
-                size=self.image_shape,
-                mode="bilinear",
-                antialias=True,
+                faces[:, None].float(), size=self.size, mode="bilinear", antialias=True
             )[:, 0]
         return self.module(faces).flatten(1)

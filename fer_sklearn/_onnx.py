@@ -25,6 +25,7 @@ from .exceptions import ModelFileError
 
 __all__ = ["OnnxClassifier", "load_onnx", "to_onnx"]
 
+FEATURES = "features"  # the output of a FaceEmbedder
 _OPSET = 18
 _TOLERANCE = 1e-5
 # In an int8 model, the arithmetic on grey levels (mean, contrast) and the softmax stay
@@ -173,17 +174,18 @@ or directory.
 
 
 def to_onnx(model, path, *, int8=False, calibration=None, evaluation=None):
-    """Write a fitted pipeline or classifier as an ONNX model.
+    """Write a fitted pipeline, classifier or `FaceEmbedder` as an ONNX model.
 
     The model takes grey levels, uint8 of shape (batch, height, width), as ``"faces"``
     and gives float32 of shape (batch, n_classes) as ``"probabilities"``.
     Normalisation, the average over the mirrored face and the temperature are inside;
-    classes, their names and the size of a face are in its metadata. It is compared
-    with `model` before it is written. Needs onnx and onnxruntime.
+    classes, their names and the size of a face are in its metadata. The model of a
+    `FaceEmbedder` gives float32 of shape (batch, n_features_out), as ``"features"``.
+    It is compared with `model` before it is written. Needs onnx and onnxruntime.
 
     Parameters
     ----------
-    model : Pipeline, FERClassifier or a search over one
+    model : Pipeline, FERClassifier, FaceEmbedder or a search over a pipeline
         Fitted; a pipeline as `make_fer_pipeline` makes it. Of a search, its
         ``best_estimator_`` is taken.
     path : path-like
@@ -208,12 +210,14 @@ default=None
     Raises
     ------
     ModelFileError
-        If the ONNX model differs from `model` by more than 1e-5 (without `int8`), the
-        network cannot be exported, or calibration faces are missing.
+        If the probabilities differ from those of `model` by more than 1e-5 (without
+        `int8`), or the features by more than 1e-4 of the largest; if the network
+        cannot be exported, or calibration faces are missing.
 
     See Also
     --------
-    load_onnx : Predict with the file.
+    load_onnx : Predict with the file. That of a `FaceEmbedder` is opened with
+        ``onnxruntime.InferenceSession``.
 
     Examples
     --------
@@ -235,10 +239,18 @@ default=None
     with torch_needed():
         from ._pipeline import storable_steps
 
+    # A FaceEmbedder. Its module opens models, ONNX files as well, and is above this one.
+    if hasattr(model, "_fitted_features"):
+        if int8 or evaluation is not None:
+            raise ModelFileError(
+                "A FaceEmbedder is written in float32, and has no accuracy to measure. "
+                "Leave out int8 and evaluation."
+            )
+        return _write_features(model, path)
     classifier = storable_steps(model)[-1][1]
     check_is_fitted(classifier)
     reader = PixelStringTransformer(image_shape=classifier.image_shape_)
-    content = _trace(classifier)
+    content = _trace_classifier(classifier)
     if int8:
         if calibration is None:
             raise ModelFileError(
@@ -246,7 +258,13 @@ default=None
                 "predicted, such as calibration=faces.data[:500]."
             )
         content = _quantize(content, reader.transform(calibration))
-    content = _describe(content, classifier)
+    described = {
+        "classes": pack_classes(classifier.classes_),
+        "class_names": list(classifier.class_names_),
+        "image_shape": [int(n) for n in classifier.image_shape_],
+    }
+    check_metadata("The model", described, DESCRIBED)
+    content = _describe(content, described)
     report = _compare(content, classifier, reader, calibration, evaluation)
     if not int8 and not report.max_difference <= _TOLERANCE:
         raise ModelFileError(
@@ -258,7 +276,54 @@ default=None
     return report
 
 
-def _trace(classifier) -> bytes:
+def _write_features(embedder, path) -> Bunch:
+    """Write a fitted FaceEmbedder, if its ONNX model gives the same features."""
+    import torch
+
+    onnxruntime = require("onnxruntime", extra="onnx")
+    fitted = embedder._fitted_features()
+
+    class Features(torch.nn.Module):
+        """From grey levels to features, as `FaceEmbedder.transform`."""
+
+        def __init__(self):
+            super().__init__()
+            self.features = deepcopy(fitted).cpu()
+
+        def forward(self, faces):
+            features = self.features(faces)
+            if embedder.test_time_flip:
+                features = (features + self.features(faces.flip(-1))) / 2
+            return features
+
+    shape, size = embedder.image_shape_, fitted.size
+    if fitted.resizes:
+        raise ModelFileError(
+            f"The FaceEmbedder was fitted on faces of {shape[0]}x{shape[1]} pixels. It "
+            "resizes them, which cannot be written as ONNX. Fit it on faces of "
+            f"{size[0]}x{size[1]}."
+        )
+    content = _trace(Features(), shape, FEATURES, f"The network of {embedder}")
+    described = {"image_shape": [int(n) for n in shape]}
+    content = _describe(content, described)
+    faces = _probe(shape)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    got, expected = (
+        session.run([FEATURES], {INPUT: faces})[0],
+        embedder.transform(faces),
+    )
+    difference = float(np.abs(got - expected).max())
+    # Features are not limited as probabilities are; those of "compact" reach 10.
+    if not difference <= 10 * _TOLERANCE * max(1, np.abs(expected).max()):
+        raise ModelFileError(
+            f"The ONNX model's features differ by {difference:.2g} from those of the "
+            f"FaceEmbedder; {path} is not written."
+        )
+    write_atomically(path, lambda file: file.write(content))
+    return Bunch(max_difference=difference)
+
+
+def _trace_classifier(classifier) -> bytes:
     import torch
 
     class Probabilities(torch.nn.Module):
@@ -274,8 +339,15 @@ def _trace(classifier) -> bytes:
                 logits = (logits + self.predictor(faces.flip(-1))) / 2
             return torch.softmax(logits / classifier.temperature_, dim=1)
 
-    module = Probabilities().eval()
-    faces = torch.zeros((2, *classifier.image_shape_), dtype=torch.uint8)
+    name = f"The network {classifier.network!r}"
+    return _trace(Probabilities(), classifier.image_shape_, OUTPUT, name)
+
+
+def _trace(module, image_shape, output, name) -> bytes:
+    """Write a module from faces to `output` as ONNX."""
+    import torch
+
+    faces = torch.zeros((2, *image_shape), dtype=torch.uint8)
     file = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():
         # The newer exporter takes half a minute, needs onnxscript and warns as well.
@@ -283,36 +355,29 @@ def _trace(classifier) -> bytes:
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         try:
             torch.onnx.export(
-                module,
+                module.eval(),
                 (faces,),
                 file,
                 dynamo=False,
                 opset_version=_OPSET,
                 input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+                output_names=[output],
+                dynamic_axes={INPUT: {0: "batch"}, output: {0: "batch"}},
             )
         except Exception as error:
             raise ModelFileError(
-                f"The network {classifier.network!r} cannot be written as ONNX: "
-                f"{str(error).splitlines()[0]}"
+                f"{name} cannot be written as ONNX: {str(error).splitlines()[0]}"
             ) from error
     return file.getvalue()
 
 
-def _describe(content: bytes, classifier) -> bytes:
-    """Put classes and the size of a face into the model's metadata."""
+def _describe(content: bytes, described: dict) -> bytes:
+    """Put a description and the versions of the libraries into the metadata."""
     from ._training.checkpoint import library_versions
 
     onnx = require("onnx", extra="onnx")
     model = onnx.load_from_string(content)
-    described = {
-        "classes": pack_classes(classifier.classes_),
-        "class_names": list(classifier.class_names_),
-        "image_shape": [int(n) for n in classifier.image_shape_],
-        "versions": library_versions(),
-    }
-    check_metadata("The model", described, DESCRIBED)
+    described = {**described, "versions": library_versions()}
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described)})
     onnx.checker.check_model(model)
     return model.SerializeToString()
@@ -323,7 +388,8 @@ def _compare(content, classifier, reader, calibration, evaluation) -> Bunch:
     onnx_model = OnnxClassifier(content)
     onnx_model.image_shape_ = classifier.image_shape_
     given = calibration if evaluation is None else evaluation[0]
-    faces = _probe(classifier) if given is None else reader.transform(given)
+    shape = classifier.image_shape_
+    faces = _probe(shape) if given is None else reader.transform(given)
     expected = classifier.predict_proba(faces)
     got = onnx_model.predict_proba(faces)
     labels = [classifier.classes_[p.argmax(axis=1)] for p in (expected, got)]
@@ -337,10 +403,9 @@ def _compare(content, classifier, reader, calibration, evaluation) -> Bunch:
     return report
 
 
-def _probe(classifier):
+def _probe(shape):
     """Noise of several contrasts, and faces of one grey level: 261, not a batch."""
     rng = np.random.default_rng(0)
-    shape = classifier.image_shape_
     contrast = rng.uniform(1, 80, size=(256, 1, 1))
     noise = rng.normal(size=(256, *shape)) * contrast + 128
     flat = np.broadcast_to(np.array([0, 1, 37, 128, 255])[:, None, None], (5, *shape))

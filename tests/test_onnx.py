@@ -300,14 +300,14 @@ def test_models_that_differ_are_not_written(faces, tmp_path, monkeypatch):
     from fer_sklearn import _onnx
 
     pipe = pipeline(max_epochs=1).fit(faces.data, faces.target)
-    trace = _onnx._trace
+    trace = _onnx._trace_classifier
 
     def trace_another(classifier):
         other = pickle.loads(pickle.dumps(classifier))
         other.temperature_ = 2.0
         return trace(other)
 
-    monkeypatch.setattr(_onnx, "_trace", trace_another)
+    monkeypatch.setattr(_onnx, "_trace_classifier", trace_another)
     with pytest.raises(ModelFileError, match=r"probabilities differ by 0\.\d+ from"):
         to_onnx(pipe, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

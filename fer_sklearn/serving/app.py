@@ -45,7 +45,7 @@ _REFUSALS = (400, 401, 408, 413, 415, 422, 503)
 # Boxes in the address of a request; each costs a few milliseconds.
 _BOX = r"^-?\d{1,5},-?\d{1,5},\d{1,5},\d{1,5}$"
 _Near = Annotated[
-    list[Annotated[str, StringConstraints(pattern=_BOX)]], Query(max_length=16)
+    list[Annotated[str, StringConstraints(pattern=_BOX)]] | None, Query(max_length=16)
 ]
 
 # A body of this size holds a few faces of 48x48 pixels, which are read at once.
@@ -180,7 +180,7 @@ def _add_routes(app, service, facts, guards):
         dependencies=guards,
         openapi_extra=_describe_body(service.limits, service.image_shape),
     )
-    async def predict(request: Request, cropped: bool = False, near: _Near = ()):
+    async def predict(request: Request, cropped: bool = False, near: _Near = None):
         """Pictures as files of a form, one picture as the body, or faces as JSON.
 
         With `cropped` every picture is taken as one face, and no detector runs.
@@ -189,7 +189,7 @@ def _add_routes(app, service, facts, guards):
         as x,y,width,height and may be repeated. If a face is near each of these boxes,
         the rest of the picture is not searched, which is several times as fast.
         """
-        boxes = [[int(number) for number in box.split(",")] for box in near]
+        boxes = [[int(number) for number in box.split(",")] for box in near or ()]
         return JSONResponse(await service.answer(request, cropped, boxes))
 
     @app.get(
