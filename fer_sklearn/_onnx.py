@@ -239,7 +239,7 @@ default=None
     with torch_needed():
         from ._pipeline import storable_steps
 
-    # A FaceEmbedder. Its module opens models, ONNX files as well, and is above this one.
+    # A FaceEmbedder, whose module is above this one: it opens models.
     if hasattr(model, "_fitted_features"):
         if int8 or evaluation is not None:
             raise ModelFileError(
