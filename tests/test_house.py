@@ -29,6 +29,7 @@ ORDER = [
     "_pixel_strings",
     "_onnx_model",
     "_pixels",
+    "_occlusion",
     "_image_ops",
     "_augmented_images",
     "_augmentation",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._occlusion import cover, default_patch, spread
 from ..exceptions import FERError
 from ._inputs import as_face, as_faces, name_by_model, predict_proba
 from ._mosaic import Mosaic
@@ -120,7 +121,7 @@ class SaliencyDisplay:
         """
         images, as_rows = _read_faces(X)
         side = min(images.shape[1:])
-        patch_size = patch_size or max(1, side // 6)
+        patch_size = patch_size or default_patch(images.shape[1:])[0]
         stride = stride or max(1, patch_size // 2)
         if patch_size > side or min(patch_size, stride) < 1:
             raise FERError(
@@ -130,7 +131,7 @@ class SaliencyDisplay:
         column = None
         maps = []
         for image in images:
-            places, covered = _cover(image, patch_size, stride)
+            places, covered = cover(image, patch_size, stride)
             stack = np.concatenate([image[np.newaxis], covered])
             if as_rows:
                 stack = stack.reshape(len(stack), -1)
@@ -143,7 +144,10 @@ class SaliencyDisplay:
         return cls(
             images,
             saliency=np.array(
-                [_spread(p, prob, patch_size, images.shape[1:]) for p, prob, _ in maps]
+                [
+                    spread(p, prob[0] - prob[1:], patch_size, images.shape[1:])
+                    for p, prob, _ in maps
+                ]
             ),
             class_names=names,
             probability=np.array([prob[0] for _, prob, _ in maps]),
@@ -221,30 +225,6 @@ def _read_faces(X):
     if n_dims == 2 and np.shape(X)[0] == np.shape(X)[1]:
         return as_face(X)[np.newaxis], False
     return as_faces(X), n_dims == 2
-
-
-def _cover(image, patch_size, stride):
-    """Return places (top, left) and the faces covered there with their mean grey."""
-    tops, lefts = (
-        np.unique([*range(0, length - patch_size, stride), length - patch_size])
-        for length in image.shape
-    )
-    places = [(top, left) for top in tops for left in lefts]
-    covered = np.repeat(image[np.newaxis], len(places), axis=0)
-    for face, (top, left) in zip(covered, places, strict=True):
-        face[top : top + patch_size, left : left + patch_size] = round(image.mean())
-    return places, covered
-
-
-def _spread(places, probability, patch_size, image_shape):
-    """Average over each pixel the falls of the patches that cover it."""
-    falls, visits = np.zeros(image_shape), np.zeros(image_shape)
-    for (top, left), p in zip(places, probability[1:], strict=True):
-        patch = np.s_[top : top + patch_size, left : left + patch_size]
-        falls[patch] += probability[0] - p
-        visits[patch] += 1
-    # A stride wider than the patch leaves pixels that were never covered.
-    return falls / np.maximum(visits, 1)
 
 
 def _find_class(estimator, target, classes):

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from .. import __version__
 from .._models import image_shape
+from .._occlusion import cover, default_patch, spread
 from ..datasets import class_names as default_names
 from ..datasets._emotions import most_probable
 from ..exceptions import FERError
@@ -128,7 +129,7 @@ def create_app(
     >>> model = DummyClassifier().fit(faces.data, faces.target)
     >>> app = create_app(model, detect=None)
     >>> sorted(app.openapi()["paths"])
-    ['/health', '/metrics', '/model', '/predict']
+    ['/explain', '/health', '/metrics', '/model', '/predict']
     """
     if token is not None and not token.strip():
         raise FERError("The token is empty; give one, or start without a token.")
@@ -156,7 +157,7 @@ def create_app(
     if facts.card.get("text"):
         pages.append(_card_route(facts.name, facts.card["text"]))
     app.router.routes.extend(pages)
-    paths = {"/predict", "/model", "/health", "/metrics", "/openapi.json"}
+    paths = {"/predict", "/explain", "/model", "/health", "/metrics", "/openapi.json"}
     app.add_middleware(HostCheck, names=allowed_hosts)
     # Added last, it is the outermost: it counts what the others refuse, too.
     app.add_middleware(
@@ -191,6 +192,26 @@ def _add_routes(app, service, facts, guards):
         """
         boxes = [[int(number) for number in box.split(",")] for box in near or ()]
         return JSONResponse(await service.answer(request, cropped, boxes))
+
+    @app.post(
+        "/explain",
+        summary="Which parts of a face the prediction rests on",
+        response_model=Explanation,
+        responses=refusals,
+        dependencies=guards,
+        openapi_extra=_describe_body(service.limits, service.image_shape),
+    )
+    async def explain(
+        request: Request,
+        cropped: bool = False,
+        face: Annotated[int, Query(ge=0, le=255)] = 0,
+    ):
+        """One picture, as in /predict; `face` is the place of the face in its answer.
+
+        A grey patch covers one part of the face after another, and the model predicts
+        each of these pictures.
+        """
+        return JSONResponse(await service.explain(request, cropped, face))
 
     @app.get(
         "/model",
@@ -302,15 +323,7 @@ class _Service:
 
     async def answer(self, request, cropped, near):
         """Answer ``POST /predict`` with a dict of the schema `Answer`."""
-        # A mounted application has no lifespan of its own.
-        if self.batcher is None:
-            self._start()
-        content_type = request.headers.get("content-type", "")
-        async with self.inputs.body(request) as body:
-            threads = self._quick if len(body) <= _QUICK_BYTES else self._threads
-            pictures = await asyncio.get_running_loop().run_in_executor(
-                threads, self.inputs.read, content_type, body, cropped, near
-            )
+        pictures = await self._read(request, cropped, near)
         faces = [picture.faces for picture in pictures if len(picture.faces)]
         rows = []
         if faces:
@@ -329,6 +342,38 @@ class _Service:
                 for picture in pictures
             ]
         }
+
+    async def explain(self, request, cropped, index):
+        """Answer ``POST /explain`` with a dict of the schema `Explanation`."""
+        pictures = await self._read(request, cropped, ())
+        faces = np.concatenate([picture.faces for picture in pictures])
+        if index >= len(faces):
+            raise Refusal(422, f"There is no face {index}; {len(faces)} were found.")
+        image = faces[index]
+        patch_size, stride = default_patch(image.shape)
+        places, covered = cover(image, patch_size, stride)
+        stack = np.concatenate([image[None], covered])
+        rows = await asyncio.wrap_future(self.batcher.submit(stack))
+        best = int(rows[0].argmax())
+        falls = rows[0, best] - rows[1:, best]
+        return {
+            "emotion": self.names[best],
+            "confidence": float(rows[0, best]),
+            "lowest": float(rows[1:, best].min()),
+            "falls": spread(places, falls, patch_size, image.shape).round(4).tolist(),
+        }
+
+    async def _read(self, request, cropped, near):
+        """Receive and decode the pictures of a request."""
+        # A mounted application has no lifespan of its own.
+        if self.batcher is None:
+            self._start()
+        content_type = request.headers.get("content-type", "")
+        async with self.inputs.body(request) as body:
+            threads = self._quick if len(body) <= _QUICK_BYTES else self._threads
+            return await asyncio.get_running_loop().run_in_executor(
+                threads, self.inputs.read, content_type, body, cropped, near
+            )
 
     def _face(self, row):
         emotion = most_probable(row, self.names, self._min_confidence)
@@ -512,6 +557,20 @@ class Answer(BaseModel):
     """The pictures, in the order of the request."""
 
     pictures: list[Picture]
+
+
+class Explanation(BaseModel):
+    """Which parts of one face the prediction rests on."""
+
+    emotion: str = Field(description="the most probable emotion")
+    confidence: float = Field(ge=0, le=1, description="its probability")
+    lowest: float = Field(
+        ge=0, le=1, description="its probability with the patch where it hurts most"
+    )
+    falls: list[list[float]] = Field(
+        description="for each pixel of the face, how far the probability falls if the "
+        "pixel and those around it are covered; below 0 if it rises"
+    )
 
 
 class Health(BaseModel):

@@ -253,7 +253,7 @@ def test_fuzzing_finds_nothing(pipe, tmp_path, token):
         assert client.get("/health").status_code == 200
     summary = found.stdout[found.stdout.rfind("= FAILURES =") :]
     assert found.returncode == 0, f"{summary[:3000]}\n...\n{found.stdout[-2000:]}"
-    assert "4 selected / 4 total" in found.stdout
+    assert "5 selected / 5 total" in found.stdout
 
 
 def test_no_picture_is_logged(pipe, pictures, capfd, caplog):

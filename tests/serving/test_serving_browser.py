@@ -236,6 +236,58 @@ def test_download_as_csv(browser, service, pipe, pictures):
     assert not browser.find_element("id", "csv").is_displayed()
 
 
+def test_why_shows_what_the_prediction_rests_on(browser, service, pictures):
+    visit(browser, service)
+    pair = np.hstack([pictures[0], pictures[1][:, :9], pictures[1]])
+    drop(browser, pair, "pair.png")
+    wait(browser, STATUS)
+    first, second = browser.find_elements("css selector", ".card .buttons button")
+    for button, place in ((second, 1), (first, 0)):
+        button.click()
+        wait(browser, "return document.querySelector('.reason')")
+        (reason,) = browser.find_elements("css selector", ".reason")
+        cards = browser.find_elements("css selector", ".card")
+        assert reason.text.startswith(("Orange parts speak for ", "No part decides"))
+        assert reason.find_element("xpath", "..") == cards[place]
+        # The layer is over the face, and not empty.
+        (layer,) = browser.find_elements("css selector", "article .why")
+        box = browser.find_elements("css selector", "article .box")[place]
+        for side in ("x", "y", "width", "height"):
+            assert layer.rect[side] == pytest.approx(box.rect[side], abs=4)
+        assert browser.execute_script(
+            "const { data } = arguments[0].getContext('2d').getImageData(0, 0, 48, 48);"
+            "return data.some((value) => value > 0)",
+            layer,
+        )
+        assert button.get_attribute("aria-pressed") == "true"
+    first.click()
+    assert not browser.find_elements("css selector", ".why, .reason")
+    assert first.get_attribute("aria-pressed") == "false"
+
+
+def test_save_the_picture(browser, service, pictures):
+    visit(browser, service)
+    photo = np.tile(pictures[0], (4, 5))
+    drop(browser, photo, "one.png")
+    wait(browser, STATUS)
+    browser.execute_script(
+        "URL.createObjectURL = (blob) => {"
+        " const reader = new FileReader();"
+        " reader.onload = () => { window.saved = reader.result; };"
+        " reader.readAsDataURL(blob); return '#'; }"
+    )
+    browser.find_element("id", "save").click()
+    kind, _, data = wait(browser, "return window.saved").partition(",")
+    assert kind == "data:image/png;base64"
+    saved = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+    width, height = saved.size
+    assert width / height == pytest.approx(photo.shape[1] / photo.shape[0], rel=0.01)
+    # The box is in colour, at the upper right corner; the rest of the photo is grey.
+    colours = np.ptp(np.asarray(saved).astype(int), axis=2)
+    assert colours[:, : width // 2].max() == 0
+    assert colours[: height // 2, width // 2 :].max() > 40
+
+
 def test_treat_as_one_face(browser, service, pipe, pictures):
     photo = np.tile(pictures[0], (12, 6))
     face = FaceCropper(cropped=True).crop([photo])

@@ -366,6 +366,36 @@ def test_bad_boxes_are_refused(client_that_finds, near):
     assert answer.json()["detail"].startswith("query.near")
 
 
+@pytest.mark.parametrize("index", [0, 1])
+def test_explain(pipe, pictures, index):
+    """The same as `SaliencyDisplay`, for one face of a picture."""
+    pytest.importorskip("matplotlib", reason="needs the extra [plots]")
+    from fer_sklearn.plots import SaliencyDisplay
+
+    pair = np.hstack([pictures[0], np.zeros((48, 104), np.uint8), pictures[1]])
+
+    def detect(image):
+        return [[0, 0, 48, 48], [152, 0, 48, 48]]
+
+    with serving(pipe, detect=detect) as client:
+        files = {"files": ("a.png", encode(pair))}
+        answer = client.post("/explain", params={"face": index}, files=files).json()
+    expected = SaliencyDisplay.from_estimator(pipe, pictures[index])
+    assert answer["emotion"] == expected.class_names[0]
+    assert answer["confidence"] == pytest.approx(expected.probability[0])
+    assert answer["lowest"] == pytest.approx(expected.lowest_probability[0])
+    np.testing.assert_allclose(answer["falls"], expected.saliency[0], atol=1e-4)
+
+
+def test_explain_needs_a_face(client_that_finds):
+    files = {"files": ("a.png", encode(photo(0)))}
+    answer = client_that_finds.post("/explain", files=files)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "There is no face 0; 0 were found."
+    answer = client_that_finds.post("/explain", params={"face": -1}, files=files)
+    assert answer.status_code == 422
+
+
 def test_boxes_lie_in_the_upright_picture(client_that_finds):
     """Phones store the picture as the sensor saw it, with its rotation as a note."""
     exif = Image.Exif()

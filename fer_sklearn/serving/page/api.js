@@ -19,6 +19,14 @@ export async function getModel() {
   return (await call("model")).json();
 }
 
+/** What the prediction of a face rests on; `face` is its place in the answer of predict. */
+export async function explain(blob, name, cropped, face) {
+  const form = new FormData();
+  form.append("files", blob, plainName(name));
+  const query = new URLSearchParams(cropped ? { cropped, face } : { face });
+  return (await call(`explain?${query}`, { method: "POST", body: form })).json();
+}
+
 /** `near` has the boxes of the faces in the frame before, if there is one. */
 export async function predict(blob, name, cropped, { near = [], signal } = {}) {
   const form = new FormData();

@@ -1,11 +1,13 @@
 // The page: takes photos that are dropped, pasted or chosen, and the camera, and shows
 // the results.
 
-import { getModel, predict } from "./api.js";
+import { explain, getModel, predict } from "./api.js";
 import { Camera } from "./camera.js";
 import { Follower } from "./follow.js";
+import { drawn } from "./save.js";
 import { Strip } from "./strip.js";
 import { csv, el, fromLeft, sentence, showFaces, showPicture } from "./view.js";
+import { layer, words } from "./why.js";
 
 const MIDDLE = "The middle of the photo was treated as one face.";
 const LONGEST = 1600; // Pixels; larger photos are scaled down before they are sent.
@@ -37,8 +39,11 @@ async function readFiles(files) {
       const url = URL.createObjectURL(file);
       urls.push(url);
       const id = `picture-${index}`;
-      const article = showPicture(picture, url, id, (button) =>
-        treatAsFace(article, sent, file.name, url, id, button));
+      const cropped = $("cropped").checked;
+      const article = showPicture(picture, url, id, {
+        treatAsFace: (button) => treatAsFace(article, sent, file.name, url, id, button),
+        why: (face, card, button) => showWhy(picture, sent, cropped, face, card, button),
+      });
       $("results").append(article);
       answers.push(picture);
       $("after").hidden = false;
@@ -71,12 +76,40 @@ async function treatAsFace(article, sent, name, url, id, button) {
     const picture = { ...(await predict(sent, name, true)), note: MIDDLE };
     if (!article.isConnected) return;
     answers[[...$("results").children].indexOf(article)] = picture;
-    article.replaceWith(showPicture(picture, url, id));
+    article.replaceWith(showPicture(picture, url, id, {
+      why: (face, card, pressed) => showWhy(picture, sent, true, face, card, pressed),
+    }));
     $(`${id}-face-0`).focus();
     say(sentence(picture));
   } catch (error) {
     button.disabled = false;
     if (article.isConnected) complain(error);
+  }
+}
+
+// Pressed again, the button hides what it has shown.
+async function showWhy(picture, sent, cropped, face, card, button) {
+  const stage = card.closest(".result").querySelector(".boxes");
+  stage.querySelector(".why")?.remove();
+  const pressed = button.getAttribute("aria-pressed") === "true";
+  for (const other of card.parentElement.querySelectorAll("[aria-pressed=true]")) {
+    other.setAttribute("aria-pressed", "false");
+    other.closest(".card").querySelector(".reason").remove();
+  }
+  if (pressed) return;
+  button.disabled = true;
+  $("alert").hidden = true;
+  try {
+    const answer = await explain(sent, picture.name || "picture", cropped, face.place ?? 0);
+    if (!card.isConnected) return;
+    stage.prepend(layer(answer, face, picture));
+    button.setAttribute("aria-pressed", "true");
+    card.append(el("p", { class: "reason" }, words(answer)));
+    say(words(answer));
+  } catch (error) {
+    if (card.isConnected) complain(error);
+  } finally {
+    button.disabled = false;
   }
 }
 
@@ -236,10 +269,23 @@ $("stop").addEventListener("click", () => {
   $("camera").focus();
 });
 $("csv").addEventListener("click", () => {
-  const url = URL.createObjectURL(new Blob([csv(answers, model.emotions)], { type: "text/csv" }));
-  el("a", { href: url, download: "emotions.csv" }).click();
-  URL.revokeObjectURL(url);
+  save(new Blob([csv(answers, model.emotions)], { type: "text/csv" }), "emotions.csv");
 });
+$("save").addEventListener("click", () => {
+  [...$("results").children].forEach((article, index) => {
+    // A format that the browser cannot display cannot be drawn either.
+    if (!article.querySelector("img")) return;
+    const name = (answers[index].name || "picture").replace(/\.[^.]*$/, "");
+    drawn(article, answers[index]).toBlob((blob) => save(blob, `${name}-emotions.png`));
+  });
+});
+
+function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  el("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}
+
 $("whole").addEventListener("click", () => takeMiddle(!camera.square));
 $("turn").addEventListener("click", () => camera?.turn().catch(cameraFailed));
 addEventListener("dragover", (event) => { event.preventDefault(); dragging(true); });

@@ -45,10 +45,14 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** The picture with its faces in the order in which they are displayed, left to right. */
+/**
+ * The picture with its faces in the order in which they are displayed, left to right.
+ * `place` is that in the answer of the service, and `whole` its box.
+ */
 export function fromLeft(picture, mirrored = false) {
-  const faces = picture.faces.map(
-    (face) => ({ ...face, box: face.box && seen(face.box, picture, mirrored) }));
+  const faces = picture.faces.map((face, place) => ({
+    ...face, place, whole: face.box, box: face.box && seen(face.box, picture, mirrored),
+  }));
   return { ...picture, faces: faces.sort((one, other) => one.box?.x - other.box?.x) };
 }
 
@@ -63,8 +67,11 @@ function seen(box, picture, mirrored) {
   };
 }
 
-/** `treatAsFace` is called when the user presses "Treat as one face". */
-export function showPicture(picture, url, id, treatAsFace) {
+/**
+ * `treatAsFace` is called when the user presses "Treat as one face", and `why` with a
+ * face and its card when the user presses "Why?".
+ */
+export function showPicture(picture, url, id, { treatAsFace, why }) {
   const boxes = el("div", { class: "boxes" });
   const cards = el("div", { class: "cards" });
   const title = picture.name || "Picture";
@@ -74,6 +81,11 @@ export function showPicture(picture, url, id, treatAsFace) {
       caption(picture, title)),
     cards);
   showFaces(picture, boxes, cards, id);
+  picture.faces.forEach((face, index) => {
+    const button = el("button", { type: "button", "aria-pressed": "false" }, "Why?");
+    button.addEventListener("click", () => why(face, cards.children[index], button));
+    cards.children[index].append(el("div", { class: "buttons" }, button));
+  });
   if (!picture.faces.length) {
     const button = el("button", { type: "button" }, "Treat as one face");
     button.addEventListener("click", () => treatAsFace(button));
@@ -157,7 +169,8 @@ function place(button, face, picture, index, many) {
   });
 }
 
-function share(part, whole) {
+/** A length as a share of another, for CSS. */
+export function share(part, whole) {
   return `${(100 * part) / whole}%`;
 }
 
