@@ -44,6 +44,7 @@ from ._training.checkpoint import (
     unpack_weights,
     warn_of_other_versions,
 )
+from ._training.curve import training_curve
 from ._training.data import (
     FaceDataset,
     weights_of_classes,
@@ -350,6 +351,13 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Show scikit-learn's diagram in a notebook, and below it the training."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle and hasattr(self, "classes_"):
+            bundle["text/html"] += training_curve(self.history_)
+        return bundle
 
     def __sklearn_clone__(self):
         clone = super().__sklearn_clone__()

@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from importlib.util import find_spec
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -715,6 +717,26 @@ class TestShowing:
         assert "fitted" in html
         assert "TinyNet" in html
         assert repr(FERClassifier(lr=0.5)) == "FERClassifier(lr=0.5)"
+
+    def test_notebooks_show_the_training_below_the_diagram(self, images, faces):
+        clf, y = tiny(max_epochs=3), faces.target
+        assert '<svg role="img"' not in clf._repr_mimebundle_()["text/html"]
+        clf.fit(images, y, X_val=images[:70], y_val=y[:70])
+        bundle = clf._repr_mimebundle_()
+        assert bundle["text/plain"] == repr(clf)
+        diagram, start, curve = bundle["text/html"].partition('<svg role="img"')
+        assert "FERClassifier" in diagram
+        last = clf.history_.iloc[-1]
+        assert f"training {last['train_accuracy']:.3f}" in curve
+        assert f"validation {last['valid_accuracy']:.3f}" in curve
+        lines = ElementTree.fromstring(start + curve).findall("polyline")
+        assert [len(line.get("points").split()) for line in lines] == [3, 3]
+
+    def test_one_epoch_is_no_curve(self, fitted):
+        assert fitted.n_iter_ == 1
+        assert '<svg role="img"' not in fitted._repr_mimebundle_()["text/html"]
+        with config_context(display="text"):
+            assert "text/html" not in fitted._repr_mimebundle_()
 
     def test_verbose_prints_a_line_an_epoch(self, images, faces, capsys):
         tiny(max_epochs=3, verbose=1).fit(images, faces.target)
