@@ -121,11 +121,10 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Above 0, each mini-batch is blended with a shuffled copy of itself, in a
         proportion sampled from Beta(alpha, alpha). For short trainings, 0 to 0.2 work
         best.
-    clean_fraction : float, default=0.0
+    clean_fraction : float, default=0.1
         Share of the training, in [0, 1), at its end, in which faces are only mirrored:
-        no other augmentation, no mixup. Above 0 it is at least one epoch (with
-        `max_time`, if there are two). 0.05 to 0.1 improve short trainings, which
-        otherwise never see an unchanged face.
+        no other augmentation, no mixup. Above 0 it is at least one epoch, if there are
+        two. A training without it never sees an unchanged face, and is less accurate.
     ema_decay : float or None, default=0.999
         Decay of the exponential moving average of the weights. The average is what the
         fitted classifier uses; None keeps the weights of the last step.
@@ -297,7 +296,7 @@ class FERClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         lr_schedule="cosine",
         label_smoothing=0.1,
         mixup_alpha=0.0,
-        clean_fraction=0.0,
+        clean_fraction=0.1,
         ema_decay=0.999,
         progressive_resizing=None,
         normalization="auto",

@@ -29,6 +29,7 @@ BASELINE_TRAINING = {
     "validation_fraction": 0.2,
     "n_iter_no_change": 11,
     "label_smoothing": 0.0,
+    "clean_fraction": 0.0,
     "ema_decay": None,
 }
 

@@ -220,7 +220,14 @@ class TestSchedule:
 
     @pytest.mark.parametrize(
         ("max_epochs", "fraction", "n_clean"),
-        [(10, 0.05, 1), (2, 0.3, 1), (10, 0.21, 3), (20, 0.1, 2), (4, 0.0, 0)],
+        [
+            (10, 0.05, 1),
+            (2, 0.3, 1),
+            (10, 0.21, 3),
+            (20, 0.1, 2),
+            (4, 0.0, 0),
+            (1, 0.1, 0),
+        ],
     )
     def test_clean_epochs_are_a_share_rounded_up(
         self, images, faces, max_epochs, fraction, n_clean

@@ -215,7 +215,8 @@ class Schedule(Callback):
             # 30 epochs with a clean_fraction of 0.1 end with three clean ones: 27, 28
             # and 29, counted from 0. Rounded: 0.07 * 100 is a little more than 7.
             n_clean = math.ceil(round(self.clean_fraction * self.max_epochs, 9))
-            return epoch >= self.max_epochs - n_clean
+            # A single epoch is not all of it clean.
+            return epoch >= max(1, self.max_epochs - n_clean)
         # The last epoch is the one after which less than half an epoch's time is left.
         last = 1.5 * self.epoch_time_ / self.max_time
         return self._progress(epoch) + max(self.clean_fraction, last) >= 1

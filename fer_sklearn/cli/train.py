@@ -9,6 +9,7 @@ import warnings
 from ast import literal_eval
 
 import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
@@ -81,10 +82,17 @@ def run(args):
     folder = earlier or RunFolder.create(args.out, config | resolved)
     say = _silence if args.quiet else _say
     say(f"{len(train)} faces to train on, {len(valid)} to validate, in {folder.path}")
+    # Hours of training are worth a hint; synthetic faces take less than a minute.
+    many = config["data"] is not None and len(train) >= _FEW_FACES
     if config["data"] is not None and _too_few(train, pipe["cnn"]):
         say(
             "with so few faces, a trained model learns more: "
             f"--pretrained {pipe['cnn'].network}"
+        )
+    if many and _bfloat16_is_faster(pipe["cnn"]):
+        say(
+            "this processor trains about 1.8 times as fast with --precision bfloat16, "
+            "to about the same accuracy"
         )
     try:
         if options["teacher"]:
@@ -110,6 +118,15 @@ def _too_few(train, cnn):
         and cnn.pretrained is None
         and cnn.network in pretrained_names()
     )
+
+
+def _bfloat16_is_faster(cnn):
+    """Whether the processor has instructions that this training does not use."""
+    if cnn.precision != "float32" or resolve_device(cnn.device).type != "cpu":
+        return False
+    # torch 2.4 cannot tell; only a hint is missing then.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _what_is_saved(folder):
