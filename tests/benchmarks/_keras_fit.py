@@ -1,4 +1,4 @@
-"""An epoch of the seed's training in Keras, run by a Python that has Keras."""
+"""An epoch of the baseline in Keras, run by a Python that has Keras."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _keras_flow import seed_generator
+from _keras_flow import baseline_generator
 from _timing import serve_child
 
 N_THREADS = int(sys.argv[2])
@@ -42,7 +42,7 @@ def baseline():
 data = np.load(sys.argv[1])
 images = (data["images"] / 255).astype(np.float32)[..., None]
 labels = keras.utils.to_categorical(data["emotions"], 7)
-flow = seed_generator().flow(images, labels, batch_size=32)
+flow = baseline_generator().flow(images, labels, batch_size=32)
 model = baseline()
 model.compile(
     optimizer=keras.optimizers.Adam(1e-3),

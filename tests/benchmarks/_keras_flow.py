@@ -14,7 +14,7 @@ except ImportError:
     from keras.preprocessing.image import ImageDataGenerator
 
 
-def seed_generator():
+def baseline_generator():
     """Make the generator of the Keras baseline."""
     return ImageDataGenerator(
         rotation_range=15,
@@ -29,7 +29,7 @@ def seed_generator():
 def main():
     """Have Keras make every batch of an epoch, whenever asked."""
     images = np.load(sys.argv[1])[..., None]
-    flow = seed_generator().flow(images, np.zeros(len(images)), batch_size=32)
+    flow = baseline_generator().flow(images, np.zeros(len(images)), batch_size=32)
 
     def epoch():
         for index in range(len(flow)):
