@@ -3,7 +3,7 @@
     python -m tests.benchmarks.measure_profile compact seed
 
 For each network: seconds of the processor by kind of operation (torch's profiler) for a
-training step of 128 augmented faces (the seed's: 32) and a prediction of 256; what
+training step of 128 augmented faces (of the baseline: 32) and a prediction of 256; what
 Python and NumPy take beside torch; and how near the convolutions come to the rate of a
 large matrix product, measured on the same thread in the same run.
 """
