@@ -115,7 +115,7 @@ def train_by_hand(view, emotions):
 
 
 def against_keras(n_faces, rounds):
-    """Compare the baseline's epoch, from pixel strings on, with Keras on two threads."""
+    """Compare the baseline's epoch, from pixel strings, with Keras on two threads."""
     what = (
         f"the baseline's epoch through `make_baseline_pipeline`, {n_faces:,} pixel "
         "strings, batch 32, 2 threads"
