@@ -1,5 +1,6 @@
 """``fer-sklearn train``: from faces to a run folder with a model."""
 
+import ctypes
 import os
 import platform
 import re
@@ -57,6 +58,9 @@ _N_SYNTHETIC = 1400
 # from its pretrained weights.
 _FEW_FACES = 5000
 
+# Numbers of malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
 
 def run(args):
     """Train, score, and write the run folder.
@@ -76,6 +80,7 @@ def run(args):
     # config.json has only the options that were given.
     options = dict.fromkeys(_OPTIONS) | config["options"]
     use_threads(options["threads"])
+    keep_freed_memory()
     pipe = build_pipeline(options, synthetic=config["data"] is None)
     train, valid = read_data(config, pipe)
     resolved = {"parameters": resolve_parameters(pipe)}
@@ -143,6 +148,22 @@ def _say(line):
 
 def _silence(line):
     pass
+
+
+def keep_freed_memory():
+    """Let glibc keep the memory that a training step frees for the next step.
+
+    By default it returns large blocks to the system, and getting them back takes up to
+    a tenth of a step. This applies to the whole process, so only the command does it. A
+    setting of the user is kept.
+    """
+    chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
+    if sys.platform != "linux" or chosen:
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+    if mallopt is not None:
+        for option in _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD:
+            mallopt(option, 2**31 - 1)
 
 
 def _earlier_run(args):

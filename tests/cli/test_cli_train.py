@@ -1,3 +1,4 @@
+import ctypes
 import json
 import os
 import signal
@@ -331,6 +332,32 @@ def test_results_on_stdout_and_progress_on_stderr(train, faces_csv, tmp_path, ca
     expected = f"140 faces to train on, 70 to validate, in {tmp_path / 'run'}"
     assert first == expected
     assert [line[:11] for line in epochs] == ["epoch 1/2  ", "epoch 2/2  "]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the memory of Linux")
+@pytest.mark.parametrize(
+    ("own", "kept"), [({}, True), ({"MALLOC_ARENA_MAX": "2"}, False)]
+)
+def test_freed_memory_is_kept_unless_the_user_chose(own, kept):
+    """Memory that malloc has kept is written to without page faults."""
+    if not hasattr(ctypes.CDLL(None), "mallopt"):
+        pytest.skip("malloc is not that of glibc")
+    code = """if True:
+    import resource
+    import numpy as np
+    from fer_sklearn.cli.train import keep_freed_memory
+
+    keep_freed_memory()
+    np.ones(20_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        np.ones(20_000_000)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+    chosen = ("MALLOC_", "GLIBC_TUNABLES")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(chosen)}
+    n_faults = subprocess.check_output([sys.executable, "-c", code], env={**env, **own})
+    assert (int(n_faults) < 50) == kept
 
 
 def test_few_faces_of_real_size_get_a_hint(tmp_path, capsys):
