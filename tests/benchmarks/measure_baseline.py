@@ -87,16 +87,16 @@ def draw(args):
     figure, axis = plt.subplots(figsize=(8, 4.2), layout="constrained")
     for (split, label), colour in zip(SPLITS.items(), COLOURS, strict=True):
         history = pd.read_csv(args.out / f"{split}.csv").set_index("epoch")
-        valid = history["valid_accuracy"]
-        history["train_accuracy"].plot(ax=axis, color=colour, style=":", alpha=0.8)
-        valid.plot(ax=axis, color=colour, label=f"{label}: {valid.max():.3f}")
+        train, valid = history["train_accuracy"], history["valid_accuracy"]
+        axis.plot(train, ":", color=colour)
+        axis.plot(valid, color=colour, label=f"{label}: {valid.max():.3f}")
         axis.plot(valid.idxmax(), valid.max(), "o", color=colour)
     axis.axhline(NOTEBOOK, color="#666666", linewidth=1, linestyle="--")
     axis.annotate(
         f"the notebook: {NOTEBOOK}", (1, NOTEBOOK), (0, 4), textcoords="offset points"
     )
-    axis.plot([], [], ":", color="#666666", label="on augmented training faces")
-    axis.legend(frameon=False, loc="lower right", title="accuracy on held-out faces")
+    axis.plot([], [], ":", color="#666666", label="training, augmented faces")
+    axis.legend(frameon=False, loc="lower right", title="held-out faces, best epoch")
     axis.set(xlabel="epoch", ylabel="accuracy", ylim=(0.2, None))
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(alpha=0.25)
