@@ -4,7 +4,8 @@
 
 A logistic regression on Training translates the votes of FER+ into probabilities of
 the labels of FER2013. Another one, cross-validated on PublicTest, combines them with
-the probabilities of a model. Printed are accuracies and their 95 % intervals.
+the probabilities of a model. Printed are accuracies and their 95 % intervals, and what
+the ten people say of the faces that the model gets wrong.
 """
 
 import argparse
@@ -39,6 +40,9 @@ def main():
     report("ten people", y, people.argmax(axis=1))
     report(args.model, y, model.argmax(axis=1))
     report("both", y, combine(y, people, model))
+    predicted = model.argmax(axis=1)
+    wrong = predicted != y
+    report_errors(args.model, votes[public][wrong, :7], y[wrong], predicted[wrong])
 
 
 def combine(y, *probabilities):
@@ -53,6 +57,15 @@ def report(name, y, predicted):
     """Print an accuracy."""
     low, high = accuracy_interval(y, predicted)
     print(f"{name:12} {np.mean(y == predicted):.3f} ({low:.3f} to {high:.3f})")
+
+
+def report_errors(name, votes, y, predicted):
+    """Print how the votes on the faces that a model gets wrong go with the labels."""
+    most = votes.argmax(axis=1)
+    print(f"of the {len(y)} errors of {name}:")
+    print(f"  {np.mean(most != y):.0%}: the most frequent vote is not the label either")
+    print(f"  {np.mean(most == predicted):.0%}: it is the prediction")
+    print(f"  {np.mean(votes[range(len(y)), y] == 0):.0%}: nobody chose the label")
 
 
 if __name__ == "__main__":
