@@ -96,7 +96,7 @@ def run(args):
         )
     if many and _bfloat16_is_faster(pipe["cnn"]):
         say(
-            "this processor trains about 1.8 times as fast with --precision bfloat16, "
+            "this processor trains about twice as fast with --precision bfloat16, "
             "to about the same accuracy"
         )
     try:

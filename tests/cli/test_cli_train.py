@@ -376,7 +376,7 @@ def test_few_faces_of_real_size_get_a_hint(tmp_path, capsys):
 def test_long_trainings_get_a_hint_about_bfloat16(
     train, faces_csv, tmp_path, capsys, monkeypatch, has
 ):
-    hint = "this processor trains about 1.8 times as fast with --precision bfloat16"
+    hint = "this processor trains about twice as fast with --precision bfloat16"
     monkeypatch.setattr("fer_sklearn.cli.train._FEW_FACES", 10)
     monkeypatch.setattr(
         torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has}, raising=False
