@@ -163,7 +163,8 @@ class Schedule(Callback):
             net.optimizer_,
             mode="max",
             factor=0.5,
-            patience=self.plateau_patience,
+            # PyTorch waits for one epoch more than its patience, Keras does not.
+            patience=self.plateau_patience - 1,
             threshold_mode="abs",
         )
 
