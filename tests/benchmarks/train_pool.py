@@ -129,6 +129,78 @@ def plain(widths, dropout=0.3):
     return ConvNet(7, widths=widths, dropout=dropout)
 
 
+class Branches(nn.Module):
+    """A 3x3 convolution with a 1x1 convolution and the identity beside it (RepVGG).
+
+    They are trained as three, and merged into one 3x3 convolution afterwards.
+    """
+
+    def __init__(self, conv, norm):
+        super().__init__()
+        n_in, n_out, stride = conv.in_channels, conv.out_channels, conv.stride
+        point = nn.Conv2d(n_in, n_out, 1, stride, bias=False)
+        self.convs = nn.ModuleList([conv, point])
+        self.norms = nn.ModuleList([norm, nn.BatchNorm2d(n_out)])
+        same = n_in == n_out and stride == (1, 1)
+        self.identity = nn.BatchNorm2d(n_out) if same else None
+
+    def pairs(self):
+        """Return each convolution with its batch normalisation."""
+        return zip(self.convs, self.norms, strict=True)
+
+    def forward(self, x):
+        """Add the three."""
+        conv, point = (norm(f(x)) for f, norm in self.pairs())
+        out = conv + point
+        return out if self.identity is None else out + self.identity(x)
+
+    @torch.no_grad()
+    def merge(self):
+        """Return one 3x3 convolution and its batch normalisation."""
+        conv, norm = self.convs[0], self.norms[0]
+        kernels = [conv.weight, functional.pad(self.convs[1].weight, (1, 1, 1, 1))]
+        norms = list(self.norms)
+        if self.identity is not None:
+            one = torch.eye(len(conv.weight), device=conv.weight.device)
+            kernels.append(functional.pad(one[:, :, None, None], (1, 1, 1, 1)))
+            norms.append(self.identity)
+        kernel, bias = 0, 0
+        for part, n in zip(kernels, norms, strict=True):
+            scale = n.weight / (n.running_var + n.eps).sqrt()
+            kernel = kernel + part * scale[:, None, None, None]
+            bias = bias + n.bias - n.running_mean * scale
+        merged = nn.Conv2d(
+            conv.in_channels, conv.out_channels, 3, conv.stride, 1, bias=False
+        )
+        merged.weight.data = kernel.contiguous()
+        after = nn.BatchNorm2d(len(bias)).to(bias.device)
+        after.weight.fill_((1 + norm.eps) ** 0.5)
+        after.bias.copy_(bias)
+        return merged, after
+
+
+def branched(net):
+    """Put branches beside the 3x3 convolutions of a `ConvNet`, the first excepted."""
+    for stage in net.children():
+        if not isinstance(stage, nn.Sequential):
+            continue
+        for i, layer in enumerate(stage):
+            if isinstance(layer, nn.Conv2d) and layer.in_channels > 1:
+                stage[i], stage[i + 1] = Branches(layer, stage[i + 1]), nn.Identity()
+    return net
+
+
+def merged(net):
+    """Turn a branched network back into a `ConvNet`."""
+    for stage in net.children():
+        if not isinstance(stage, nn.Sequential):
+            continue
+        for i, layer in enumerate(stage):
+            if isinstance(layer, Branches):
+                stage[i], stage[i + 1] = layer.merge()
+    return net.eval()
+
+
 # Name, network, whether it learns from the votes, and what else differs. The first are
 # trained if time is short.
 POOL = [
@@ -162,11 +234,17 @@ POOL = [
         {"mixup": 0.4, "weight_decay": 1e-3, "lr": 0.15},
     ),
 ]
-STUDENTS = {
-    "nano": lambda: nano(7, dropout=0.0),
-    "compact": lambda: compact(7, dropout=0.1),
-    "wide": lambda: plain(WIDE, 0.2),
-}
+# Name, network of the package or widths, how it is made, and its share of the epochs.
+# The first are trained first.
+STUDENTS = [
+    ("wide", WIDE, lambda: plain(WIDE, 0.2), 2),
+    ("compact", "compact", lambda: compact(7, dropout=0.1), 1),
+    ("compact_branches", "compact", lambda: branched(compact(7, dropout=0.1)), 1),
+    ("nano", "nano", lambda: nano(7, dropout=0.0), 1),
+    ("compact_seed1", "compact", lambda: compact(7, dropout=0.1), 1),
+    ("nano_seed1", "nano", lambda: nano(7, dropout=0.0), 1),
+    ("compact_seed2", "compact", lambda: compact(7, dropout=0.1), 1),
+]
 
 
 # -- versions of the faces -------------------------------------------------------------
@@ -267,6 +345,8 @@ class Training:
     sharpness : float
         Size of the step of sharpness-aware minimization in the last epochs.
     """
+
+    tries_algorithms = False
 
     def __init__(
         self,
@@ -392,6 +472,7 @@ class Training:
     def prepare(self, most_epochs):
         """Capture the steps, and time them; the weights are new afterwards."""
         n = most_epochs * self.steps_per_epoch
+        torch.backends.cudnn.benchmark |= self.tries_algorithms
         self.order = torch.zeros(n, self.batch, dtype=torch.int32, device=DEVICE)
         self.rates, self.losses = torch.zeros(2, n, device=DEVICE)
         fresh = self.flat.clone(), self.statistics.clone()
@@ -427,6 +508,7 @@ class Training:
             self.small_share * seconds[SMALL, False]
             + (1 - self.small_share) * seconds[48, False]
         )
+        torch.backends.cudnn.benchmark = False
 
     def plan(self, epochs):
         """Fix the order of the faces, and the learning rate of each step."""
@@ -483,7 +565,7 @@ class Training:
             for epoch, (lr, loss) in enumerate(zip(rates, losses, strict=True), 1)
         ]
         self.graphs = self.order = self.momentum = None
-        self.net.eval()
+        self.net = merged(self.net.eval())
 
     @torch.no_grad()
     def predict_proba(self, faces, *, mirrored, half=GPU):
@@ -500,10 +582,11 @@ class Training:
         return torch.cat(parts)
 
 
-def run_side_by_side(trainings, most=6):
+def run_side_by_side(trainings, most=8, done=lambda training: None):
     """Run planned trainings; return the seconds that they would take alone, a second.
 
-    The gain is about 1.25: no training alone keeps the GPU busy.
+    The gain is about 1.25: no training alone keeps the GPU busy. `done` is called with
+    each training that has ended.
     """
     began, waiting, active = time.monotonic(), list(trainings), []
     while waiting or active:
@@ -513,6 +596,7 @@ def run_side_by_side(trainings, most=6):
             if not training.run_some():
                 active.remove(training)
                 training.finish()
+                done(training)
     if GPU:
         torch.cuda.synchronize()
     alone = sum(t.epochs * t.epoch_seconds for t in trainings)
@@ -526,6 +610,21 @@ def hard_targets(labels, *, smoothing=0.05):
 
 
 # -- the whole -------------------------------------------------------------------------
+
+
+def choose_algorithms(faces, targets):
+    """Let cuDNN try its algorithms if that is worth the time that it takes."""
+    if not GPU:
+        return
+    seconds = []
+    for tried in (False, True):
+        torch.backends.cudnn.benchmark = tried
+        training = Training("trial", lambda: plain(WIDE), faces, targets)
+        training.prepare(1)
+        seconds.append(training.epoch_seconds)
+    Training.tries_algorithms = seconds[0] > 1.12 * seconds[1]
+    torch.backends.cudnn.benchmark = False
+    say(f"wide: {seconds[0]:.3f} s an epoch, {seconds[1]:.3f} s with other algorithms")
 
 
 def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
@@ -544,10 +643,6 @@ def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
     out : Path
         Folder.
 
-    Returns
-    -------
-    dict of str to Training
-        The students.
     """
     end = start + 60 * minutes
     out.mkdir(parents=True, exist_ok=True)
@@ -555,8 +650,10 @@ def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
     votes = torch.from_numpy(votes.astype(np.float32)).to(DEVICE)
     hard = hard_targets(labels)
     results = {}
+    choose_algorithms(faces, hard)
 
-    def keep(name, training):
+    def keep(training, prefix=""):
+        name = prefix + training.name
         single, both = (
             training.predict_proba(X_val, mirrored=m, half=False).cpu().numpy()
             for m in (False, True)
@@ -576,14 +673,14 @@ def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
         say(f"{name}: {training.epoch_seconds:.2f} s an epoch")
         return training
 
-    # A half of the time for the pool: as many networks as get 60 epochs.
-    pool, seconds, budget = [], 0.0, 0.5 * (end - time.monotonic())
+    # As many networks as get 85 epochs in their share of the time.
+    pool, seconds, budget = [], 0.0, 0.42 * (end - time.monotonic())
     longest = 200 if GPU else 3
     for seed, (name, make, with_votes, params) in enumerate(POOL):
         targets = 0.25 * votes + 0.75 * hard if with_votes else hard
         new = prepared(name, make, targets, longest, seed=seed, **params)
         seconds += new.epoch_seconds
-        if pool and 1.2 * budget / seconds < 60 and GPU:
+        if pool and 1.2 * budget / seconds < 85 and GPU:
             seconds -= new.epoch_seconds
             break
         pool.append(new)
@@ -592,14 +689,16 @@ def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
     for training in pool:
         training.plan(epochs)
     gain = run_side_by_side(pool)
-    mean = np.mean([keep(f"pool_{t.name}", t) for t in pool], axis=0)
+    mean = np.mean([keep(t, "pool_") for t in pool], axis=0)
     say(f"gain {gain:.2f}; together {np.mean(mean.argmax(1) == y_val):.4f}")
 
     def ask(pictures, *, mirrored):
         prob = [t.predict_proba(pictures, mirrored=mirrored) for t in pool]
         return torch.stack(prob).mean(0)
 
-    clean = 0.8 * ask(faces, mirrored=True) + 0.2 * hard
+    said = ask(faces, mirrored=True)
+    np.savez_compressed(out / "pool_training.npz", mirrored=said.half().cpu().numpy())
+    clean = 0.8 * said + 0.2 * hard
     n_views, quantiles = 32 if GPU else 2, beta_quantiles(1.0)
     views = torch.empty(n_views, *faces.shape, dtype=torch.uint8, device=DEVICE)
     said = torch.empty(n_views, *hard.shape, dtype=torch.float16, device=DEVICE)
@@ -615,31 +714,37 @@ def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
     longest = 600 if GPU else 3
     views = (views, said)
     students = [
-        prepared(name, make, clean, longest, views=views)
-        for name, make in STUDENTS.items()
+        prepared(name, make, clean, longest, views=views, seed=seed)
+        for seed, (name, _, make, _) in enumerate(STUDENTS)
     ]
-    students.sort(key=lambda t: -t.epoch_seconds)
-    left = 0.93 * gain * (end - time.monotonic())
-    fit = int(left / sum(t.epoch_seconds for t in students))
-    for training in students:
-        training.plan(min(longest, fit) if GPU else 3)
-    run_side_by_side(students)
-    for training in students:
-        keep(training.name, training)
-    return {training.name: training for training in students}
+    shares = [share for *_, share in STUDENTS]
+    seconds = sum(
+        training.epoch_seconds * share
+        for training, share in zip(students, shares, strict=True)
+    )
+    fit = 0.9 * gain * (end - time.monotonic()) / seconds
+    for training, share in zip(students, shares, strict=True):
+        training.plan(int(min(longest, fit * share)) if GPU else 3)
+
+    def done(training):
+        keep(training)
+        weights = {k: v.cpu().half() for k, v in training.net.state_dict().items()}
+        torch.save((weights, training.history), out / f"{training.name}.pt")
+
+    run_side_by_side(students, most=5, done=done)
 
 
-def write_model(name, net, history, path, X_val, y_val):
+def write_model(network, weights, history, path, X_val, y_val):
     """Write the weights of a network as a model file, with a temperature.
 
     The pipeline is fitted to a few faces first, which gives it everything but the
     weights and the history; the temperature is fitted to PublicTest.
     """
-    params = {"network": name}
-    if name == "wide":
-        params = {"network": ConvNet, "network_params": {"widths": WIDE}}
+    params = {"network": network}
+    if not isinstance(network, str):
+        params = {"network": ConvNet, "network_params": {"widths": network}}
     # The fastest model answers without a second look.
-    params |= {"image_shape": (48, 48), "test_time_flip": name != "nano"}
+    params |= {"image_shape": (48, 48), "test_time_flip": network != "nano"}
     pipe = make_fer_pipeline(**params)
     epochs = pipe[-1].max_epochs
     pipe.set_params(cnn__max_epochs=1)
@@ -647,7 +752,7 @@ def write_model(name, net, history, path, X_val, y_val):
     pipe.fit(write_pixel_strings(X_val[few]), y_val[few])
     pipe.set_params(cnn__max_epochs=epochs)
     classifier = pipe[-1]
-    weights = {key: value.cpu().float() for key, value in net.state_dict().items()}
+    weights = {key: value.float() for key, value in weights.items()}
     classifier.net_.module_.network.load_state_dict(weights)
     classifier.net_.history.clear()
     restore_history(classifier.net_, history)
@@ -677,10 +782,11 @@ def main():
     parser.add_argument("--minutes", type=float, default=12)
     args = parser.parse_args()
     X, y, votes, X_val, y_val = read_faces(args.csv, args.votes)
-    students = train_pool(X, y, votes, X_val, y_val, minutes=args.minutes, out=args.out)
-    for name, training in students.items():
+    train_pool(X, y, votes, X_val, y_val, minutes=args.minutes, out=args.out)
+    for name, network, *_ in STUDENTS:
+        weights, history = torch.load(args.out / f"{name}.pt")
         path = args.out / f"{name}.fer"
-        write_model(name, training.net, training.history, path, X_val, y_val)
+        write_model(network, weights, history, path, X_val, y_val)
         say(path)
 
 
