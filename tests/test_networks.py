@@ -23,7 +23,7 @@ def n_trainable(module):
     [
         ("nano", 579_319),
         ("compact", 837_175),
-        ("large", 2_922_487),
+        ("large", 3_342_439),
         ("baseline", 1_344_967),
     ],
 )
