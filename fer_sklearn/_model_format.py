@@ -28,8 +28,9 @@ from .exceptions import ModelFileError, printable
 
 FORMAT = 2
 SUFFIX = ".fer"
-# Of the pretrained models for onnxruntime, by what `load_pretrained` calls them.
-ONNX_SUFFIXES = {"onnx": ".onnx", "onnx-int8": ".int8.onnx"}
+# Of the pretrained models for onnxruntime, by what `load_pretrained` calls them. The
+# first has the graph alone; its weights are those of the model file.
+ONNX_SUFFIXES = {"onnx": ".graph.onnx", "onnx-int8": ".int8.onnx"}
 
 # What a run folder of `fer-sklearn train` holds.
 MODEL = f"model{SUFFIX}"

@@ -11,12 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ._model_format import check_metadata, unpack_classes
+from ._model_format import (
+    check_metadata,
+    onnx_file,
+    open_model_file,
+    unpack_classes,
+)
 from ._pixel_strings import read_faces
 from ._utils import require
 from .exceptions import FERError, ModelFileError
 
-__all__ = ["OnnxModel", "open_onnx"]
+__all__ = ["OnnxModel", "open_onnx", "open_pretrained_onnx"]
 
 # onnxruntime 1.32 reports its use to Microsoft and writes a number for the machine into
 # the home folder, unless this is set before it is imported. "0" lets it do so.
@@ -27,6 +32,9 @@ INPUT = "faces"
 OUTPUT = "probabilities"
 METADATA_KEY = "fer_sklearn"
 DESCRIBED = ("classes", "class_names", "image_shape")
+# Weights that are stored in half precision: the part of the model they belong to, and
+# what is added to their names.
+PREDICTOR, HALF = "predictor", "_half"
 
 
 class OnnxModel:
@@ -132,10 +140,93 @@ def open_onnx(path, *, n_threads=None, cls=OnnxModel):
         If onnxruntime is not installed.
     """
     require("onnxruntime", extra="onnx")
+    return _open(path, _read(path), n_threads, cls)
+
+
+def open_pretrained_onnx(name, runtime, *, n_threads=None, cls=OnnxModel):
+    """Open a model that comes with the package, as `load_pretrained` does.
+
+    Parameters
+    ----------
+    name : str
+        One of `pretrained_names`.
+    runtime : {"onnx", "onnx-int8"}
+        Which of its files.
+    n_threads : int, default=None
+        Threads of a prediction.
+    cls : type, default=OnnxModel
+        Class of the result.
+
+    Returns
+    -------
+    OnnxModel
+
+    Raises
+    ------
+    ModelFileError
+        If a file is missing or damaged.
+    MissingExtraError
+        If onnxruntime is not installed.
+    """
+    require("onnxruntime", extra="onnx")
+    path = onnx_file(name, runtime)
+    if runtime == "onnx-int8" and not path.is_file():
+        raise ModelFileError(
+            f"There is no 8-bit file of {name!r} in the package, because of its size. "
+            "Take the runtime 'onnx', or write one with to_onnx(load_pretrained("
+            f"{name!r}), '{name}.int8.onnx', int8=True, calibration=faces)."
+        )
+    content = _read(path)
+    if runtime == "onnx":
+        with open_model_file(name) as file:
+            content += _encode_weights(file.read_weights())
+    return _open(path, content, n_threads, cls)
+
+
+def _read(path):
     try:
-        content = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise ModelFileError(f"{path} cannot be opened: {error.strerror}.") from error
+
+
+def _encode_weights(weights):
+    """Encode an ONNX model that has these weights, and nothing else.
+
+    Appended to a model without weights, it completes it: Protocol Buffers that follow
+    each other are read as one message. The numbers are those of the fields in ONNX's
+    onnx.proto. So the package holds the weights once, and onnx, a large library, is
+    not needed for reading them.
+    """
+    tensors = []
+    for key, array in weights.items():
+        if array.dtype == np.float16:
+            tensor = [
+                _field(1, map(_varint, array.shape)),  # dims
+                _varint(2 << 3) + _varint(10),  # data_type, FLOAT16
+                _field(8, [f"{PREDICTOR}.{key}{HALF}".encode()]),  # name
+                _field(9, [array.astype("<f2").tobytes()]),  # raw_data
+            ]
+            tensors.append(_field(5, tensor))  # initializer
+    return _field(7, tensors)  # graph
+
+
+def _field(number, parts):
+    content = b"".join(parts)
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(number):
+    """Encode a number, seven bits a byte, lowest first."""
+    content = bytearray()
+    while number > 127:
+        content.append(number & 127 | 128)
+        number >>= 7
+    content.append(number)
+    return bytes(content)
+
+
+def _open(path, content, n_threads, cls):
     model = cls(content, n_threads=n_threads)
     try:
         metadata = model._session().get_modelmeta().custom_metadata_map

@@ -15,14 +15,17 @@ from fer_sklearn import (
     EMOTIONS,
     FERClassifier,
     load_fer2013,
+    load_model,
     load_onnx,
     load_pretrained,
     make_faces,
     make_fer_pipeline,
+    save_model,
     to_onnx,
 )
-from fer_sklearn._model_format import pretrained_names
+from fer_sklearn._model_format import open_model_file, pretrained_names
 from fer_sklearn._models import image_shape
+from fer_sklearn._onnx_model import HALF, PREDICTOR, _encode_weights
 from fer_sklearn.datasets import class_names
 from fer_sklearn.exceptions import ModelFileError, PixelStringError
 from fer_sklearn.networks import ConvNet
@@ -30,6 +33,7 @@ from fer_sklearn.networks import ConvNet
 pytest.importorskip("onnx", reason="needs the extra [onnx]")
 ort = pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
 
+WITH_8_BITS = sorted(set(pretrained_names()) - {"large"})
 SHAPE = (16, 16)
 TINY = {"widths": [(8, 8), (16,)], "dropout": 0.0}
 
@@ -200,11 +204,42 @@ def test_a_pretrained_model_is_the_same_in_both_runtimes(name):
     assert image_shape(model) == image_shape(pipe)
 
 
-@pytest.mark.parametrize("name", pretrained_names())
+def test_weights_of_half_precision_are_written_as_such(pipe, faces, tmp_path):
+    """Nothing is lost, and the graph completed with weights is the whole model."""
+    onnx = pytest.importorskip("onnx")
+    save_model(pipe, tmp_path / "half.fer", dtype="float16")
+    pipe = load_model(tmp_path / "half.fer", network=ConvNet)
+    to_onnx(pipe, tmp_path / "half.onnx")
+    whole = onnx.load(tmp_path / "half.onnx")
+    halved = [w.name for w in whole.graph.initializer if w.name.endswith(HALF)]
+    assert f"{PREDICTOR}.network.stage0.0.weight{HALF}" in halved
+    model = load_onnx(tmp_path / "half.onnx")
+    expected = pipe.predict_proba(faces.data)
+    np.testing.assert_allclose(model.predict_proba(faces.data), expected, atol=1e-6)
+
+    constants = [w for w in whole.graph.initializer if w.name not in halved]
+    del whole.graph.initializer[:]
+    whole.graph.initializer.extend(constants)
+    with open_model_file(tmp_path / "half.fer") as file:
+        weights = _encode_weights(file.read_weights())
+    (tmp_path / "both.onnx").write_bytes(whole.SerializeToString() + weights)
+    both = load_onnx(tmp_path / "both.onnx")
+    onnx.checker.check_model(onnx.load(tmp_path / "both.onnx"))
+    np.testing.assert_array_equal(
+        both.predict_proba(faces.data), model.predict_proba(faces.data)
+    )
+
+
+def test_the_largest_model_has_no_8_bit_file():
+    with pytest.raises(ModelFileError, match=r"no 8-bit file of .large"):
+        load_pretrained("large", runtime="onnx-int8")
+
+
+@pytest.mark.parametrize("name", WITH_8_BITS)
 def test_the_8_bit_file_of_a_pretrained_model_is_nearly_the_same(name):
     """If it fails after the weights were replaced, run `nox -s export`."""
     model, small = (load_pretrained(name, runtime=r) for r in ("onnx", "onnx-int8"))
-    assert len(small.content) < 0.3 * len(model.content)
+    assert len(small.content) < 0.6 * len(model.content)
     X = make_faces(140, random_state=0).data
     expected, P = model.predict_proba(X), small.predict_proba(X)
     assert np.abs(P - expected).mean() < 0.02
@@ -214,14 +249,15 @@ def test_the_8_bit_file_of_a_pretrained_model_is_nearly_the_same(name):
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize("name", pretrained_names())
+@pytest.mark.parametrize("name", WITH_8_BITS)
 def test_8_bits_cost_little_accuracy(name, fer2013_csv):
     valid = load_fer2013(fer2013_csv, usage="PublicTest")
     accuracy, small = (
         load_pretrained(name, runtime=runtime).score(valid.data, valid.target)
         for runtime in ("onnx", "onnx-int8")
     )
-    assert small > accuracy - 0.003
+    # They differ on 3 % of the faces: the difference has a standard error of 0.003.
+    assert small > accuracy - 0.005
 
 
 def test_the_weights_of_8_bit_files_have_7_bits(pipe, faces, tmp_path):
@@ -302,10 +338,10 @@ def test_models_that_differ_are_not_written(faces, tmp_path, monkeypatch):
     pipe = pipeline(max_epochs=1).fit(faces.data, faces.target)
     trace = _onnx._trace_classifier
 
-    def trace_another(classifier):
+    def trace_another(classifier, **options):
         other = pickle.loads(pickle.dumps(classifier))
         other.temperature_ = 2.0
-        return trace(other)
+        return trace(other, **options)
 
     monkeypatch.setattr(_onnx, "_trace_classifier", trace_another)
     with pytest.raises(ModelFileError, match=r"probabilities differ by 0\.\d+ from"):

@@ -6,9 +6,9 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from .._model_format import CONFIG, MODEL, find_model, onnx_file, pretrained_names
+from .._model_format import CONFIG, MODEL, find_model, pretrained_names
 from .._models import load_model
-from .._onnx_model import open_onnx
+from .._onnx_model import open_onnx, open_pretrained_onnx
 from .._utils import write_atomically
 from ..exceptions import FERError
 
@@ -76,12 +76,10 @@ def open_model(name, *, runtime="auto", threads=None, quiet=False):
     -------
     model : Pipeline, FERClassifier or OnnxModel
     """
-    path, is_pretrained = find_model(name), name in pretrained_names()
-    if is_pretrained and runtime == "auto":
-        runtime = "onnx" if find_spec("onnxruntime") else "torch"
-    if is_pretrained and runtime != "torch":
-        path = onnx_file(name, runtime)
-    elif runtime == "onnx-int8":
+    if name in pretrained_names():
+        return _open_pretrained(name, runtime, threads, quiet)
+    path = find_model(name)
+    if runtime == "onnx-int8":
         raise FERError(
             f"{name} is not a pretrained model, so there is no 8-bit file of it. Write "
             "one in Python with to_onnx(..., int8=True), and leave out --runtime."
@@ -94,11 +92,20 @@ def open_model(name, *, runtime="auto", threads=None, quiet=False):
     if runtime == "torch" and path.suffix == ".onnx":
         raise FERError(f"{path} is an ONNX file. Leave out --runtime.")
     if path.suffix == ".onnx":
-        model = open_onnx(path, n_threads=threads)
-    else:
+        return open_onnx(path, n_threads=threads)
+    use_threads(threads)
+    return load_model(name)
+
+
+def _open_pretrained(name, runtime, threads, quiet):
+    if runtime == "auto":
+        runtime = "onnx" if find_spec("onnxruntime") else "torch"
+    if runtime == "torch":
         use_threads(threads)
         model = load_model(name)
-    if is_pretrained and not quiet:
+    else:
+        model = open_pretrained_onnx(name, runtime, n_threads=threads)
+    if not quiet:
         library = "PyTorch" if runtime == "torch" else "onnxruntime"
         library += " with 8 bits" * (runtime == "onnx-int8")
         print(f"fer-sklearn: {name} runs in {library}", file=sys.stderr)

@@ -8,7 +8,7 @@ name        parameters  multiplications     meant for
 ==========  ==========  ==================  ===========================================
 "nano"      579 k       21 million a face   video, phones, large batches
 "compact"   837 k       95 million a face   the default: accurate for its cost on a CPU
-"large"     2.9 M       205 million a face  long trainings, many faces of your own
+"large"     3.3 M       377 million a face  the highest accuracy, long trainings
 "baseline"  1.34 M      249 million a face  the Keras baseline
 ==========  ==========  ==================  ===========================================
 """

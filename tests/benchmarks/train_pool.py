@@ -1,4 +1,4 @@
-"""Train a pool of networks on a GPU, then nano, compact and a large network from it.
+"""Train a pool of networks on a GPU, then nano, compact and large from it.
 
     python -m tests.benchmarks.train_pool fer2013.csv fer2013new.csv OUT --minutes 12
 
@@ -9,8 +9,9 @@ that are only mirrored. Every training is a CUDA graph, and several run side by 
 Their lengths follow from `--minutes`, so the results differ between GPUs.
 
 OUT receives NAME.fer of each student, NAME.npz with the probabilities of each network
-for PublicTest, and results.json. The models of the package were made from these files;
-their cards have the figures. Without a GPU, the script ends after a few steps: a trial.
+for PublicTest, and results.json. The models of the package are nano.fer, large.fer and
+compact_branches.fer; their cards have the figures. Without a GPU, the script ends after
+a few steps: a trial.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from fer_sklearn._training.net import restore_history
 from fer_sklearn._training.prediction import fit_temperature
 from fer_sklearn.datasets import join_ferplus
 from fer_sklearn.datasets._fer2013 import write_pixel_strings
-from fer_sklearn.networks import ConvNet, GreyLevelNormalizer, compact, nano
+from fer_sklearn.networks import ConvNet, GreyLevelNormalizer, compact, large, nano
 
 GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if GPU else "cpu")
@@ -234,10 +235,10 @@ POOL = [
         {"mixup": 0.4, "weight_decay": 1e-3, "lr": 0.15},
     ),
 ]
-# Name, network of the package or widths, how it is made, and its share of the epochs.
-# The first are trained first.
+# Name, network of the package, how it is made, and its share of the epochs. The first
+# are trained first.
 STUDENTS = [
-    ("wide", WIDE, lambda: plain(WIDE, 0.2), 2),
+    ("large", "large", lambda: large(7, dropout=0.2), 2),
     ("compact", "compact", lambda: compact(7, dropout=0.1), 1),
     ("compact_branches", "compact", lambda: branched(compact(7, dropout=0.1)), 1),
     ("nano", "nano", lambda: nano(7, dropout=0.0), 1),
@@ -740,12 +741,9 @@ def write_model(network, weights, history, path, X_val, y_val):
     The pipeline is fitted to a few faces first, which gives it everything but the
     weights and the history; the temperature is fitted to PublicTest.
     """
-    params = {"network": network}
-    if not isinstance(network, str):
-        params = {"network": ConvNet, "network_params": {"widths": network}}
     # The fastest model answers without a second look.
-    params |= {"image_shape": (48, 48), "test_time_flip": network != "nano"}
-    pipe = make_fer_pipeline(**params)
+    flip = network != "nano"
+    pipe = make_fer_pipeline(network, image_shape=(48, 48), test_time_flip=flip)
     epochs = pipe[-1].max_epochs
     pipe.set_params(cnn__max_epochs=1)
     few = np.concatenate([np.flatnonzero(y_val == label)[:4] for label in range(7)])
