@@ -72,9 +72,9 @@ for index, level in enumerate(levels):
 # ======  ====================  =================  =================
 # level   contain the emotion   emotions per set   with one emotion
 # ======  ====================  =================  =================
-# 0.80    0.788                 1.26               75 %
-# 0.90    0.891                 1.85               45 %
-# 0.95    0.945                 2.46               31 %
+# 0.80    0.797                 1.24               77 %
+# 0.90    0.885                 1.77               49 %
+# 0.95    0.949                 2.44               33 %
 # ======  ====================  =================  =================
 #
 # A low level can have empty sets: no emotion is probable enough. The level holds for

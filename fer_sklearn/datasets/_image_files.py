@@ -386,7 +386,7 @@ def to_face(image, image_shape):
     box = (left, top, left + wide, top + high)
     grey = image.convert("L")
     # Sharper than BICUBIC: of FER2013's faces that are pasted into photographs, found
-    # and scaled back, `compact` names 0.713 instead of 0.706.
+    # and scaled back, `compact` names 0.7 points more.
     return np.array(grey.resize((width, height), Image.Resampling.LANCZOS, box=box))
 
 

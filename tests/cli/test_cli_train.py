@@ -86,7 +86,7 @@ def test_options_reach_the_pipeline():
     assert _params(pipe) == _params(expected)
 
 
-def test_preset_seed_is_the_notebooks_pipeline():
+def test_preset_baseline_is_the_notebooks_pipeline():
     pipe = _pipeline("--preset", "baseline", "--epochs", "5")
     expected = make_baseline_pipeline(max_epochs=5, random_state=0)
     assert _params(pipe) == _params(expected)
