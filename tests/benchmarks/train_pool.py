@@ -347,8 +347,6 @@ class Training:
         Size of the step of sharpness-aware minimization in the last epochs.
     """
 
-    tries_algorithms = False
-
     def __init__(
         self,
         name,
@@ -473,7 +471,6 @@ class Training:
     def prepare(self, most_epochs):
         """Capture the steps, and time them; the weights are new afterwards."""
         n = most_epochs * self.steps_per_epoch
-        torch.backends.cudnn.benchmark |= self.tries_algorithms
         self.order = torch.zeros(n, self.batch, dtype=torch.int32, device=DEVICE)
         self.rates, self.losses = torch.zeros(2, n, device=DEVICE)
         fresh = self.flat.clone(), self.statistics.clone()
@@ -509,7 +506,6 @@ class Training:
             self.small_share * seconds[SMALL, False]
             + (1 - self.small_share) * seconds[48, False]
         )
-        torch.backends.cudnn.benchmark = False
 
     def plan(self, epochs):
         """Fix the order of the faces, and the learning rate of each step."""
@@ -613,21 +609,6 @@ def hard_targets(labels, *, smoothing=0.05):
 # -- the whole -------------------------------------------------------------------------
 
 
-def choose_algorithms(faces, targets):
-    """Let cuDNN try its algorithms if that is worth the time that it takes."""
-    if not GPU:
-        return
-    seconds = []
-    for tried in (False, True):
-        torch.backends.cudnn.benchmark = tried
-        training = Training("trial", lambda: plain(WIDE), faces, targets)
-        training.prepare(1)
-        seconds.append(training.epoch_seconds)
-    Training.tries_algorithms = seconds[0] > 1.12 * seconds[1]
-    torch.backends.cudnn.benchmark = False
-    say(f"wide: {seconds[0]:.3f} s an epoch, {seconds[1]:.3f} s with other algorithms")
-
-
 def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
     """Train the pool and the students, and write what they are.
 
@@ -651,7 +632,6 @@ def train_pool(faces, labels, votes, X_val, y_val, *, minutes, out):
     votes = torch.from_numpy(votes.astype(np.float32)).to(DEVICE)
     hard = hard_targets(labels)
     results = {}
-    choose_algorithms(faces, hard)
 
     def keep(training, prefix=""):
         name = prefix + training.name
