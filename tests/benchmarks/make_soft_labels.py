@@ -87,7 +87,11 @@ MEMBERS = [
     ),
     (plain((48,), (96, 96), (192, 192), (384, 384)), True, {}),
     (residual, True, {"lr": 0.1}),
-    ("large", True, {"normalization": "dataset", "progressive_resizing": None}),
+    (
+        plain((16, 32), (64, 64), (160, 160, 160), (320, 320, 320)),
+        True,
+        {"normalization": "dataset", "progressive_resizing": None},
+    ),
 ]
 
 
