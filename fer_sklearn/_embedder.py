@@ -64,8 +64,8 @@ class FaceEmbedder(
 
     Notes
     -----
-    The features of ``"compact"`` have 192 numbers, those of ``"nano"`` 256. Faces of
-    another size than the network's are resized.
+    The features of ``"compact"`` have 192 numbers, those of ``"nano"`` 256 and those of
+    ``"large"`` 384. Faces of another size than the network's are resized.
 
     Examples
     --------

@@ -223,9 +223,9 @@ def load_pretrained(name="compact", *, runtime="torch"):
         four times as long; ``"nano"`` is ten times as fast. The error for an unknown
         name lists the names that exist.
     runtime : {"torch", "onnx", "onnx-int8"}, default="torch"
-        What computes the predictions. ``"onnx"`` opens the model's ONNX file with
-        onnxruntime: without torch it opens sooner, needs less memory and predicts
-        faster, but cannot be trained. The probabilities are equal to within 1e-5.
+        What computes the predictions. ``"onnx"`` is onnxruntime: without torch
+        the model opens sooner, needs less memory and predicts faster, but cannot be
+        trained. The probabilities are equal to within 1e-5.
         ``"onnx-int8"`` opens a file of 8-bit weights, which takes less than half of
         that time; ``"large"`` has none. On 97 % of the faces it predicts the same
         emotion; the accuracy on PublicTest is lower by 0.001 for ``"compact"`` and by

@@ -60,7 +60,7 @@ def model(faces, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", ["nano", "compact"])
+@pytest.mark.parametrize("name", ["nano", "compact", "large"])
 def test_last_layer_on_features_gives_the_logits(name, pictures):
     """What the embedder leaves out is the last linear layer and nothing else."""
     classifier = load_pretrained(name)[-1].set_params(test_time_flip=False)
