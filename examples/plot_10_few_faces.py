@@ -89,9 +89,9 @@ _ = ax.legend()
 # ================  ========  ===========  ============
 # faces of each     features  fine-tuning  from scratch
 # ================  ========  ===========  ============
-# 5                 0.63      0.60         0.17
-# 20                0.65      0.62         0.23
-# 100               0.66      0.63         0.31
+# 5                 0.61      0.59         0.17
+# 20                0.68      0.64         0.23
+# 100               0.67      0.62         0.31
 # ================  ========  ===========  ============
 #
 # The trained network has seen the faces of Training with their labels, so faces of your
