@@ -96,7 +96,8 @@ def packaging(session):
     session.run("twine", "check", "--strict", str(wheel), str(sdist))
     names = session.run("python", "-m", "zipfile", "-l", str(wheel), silent=True)
     needs = ("py.typed", "page/index.html", "entry_points.txt", "licenses/LICENSE")
-    for needed in (*needs, "weights/large.fer", "weights/large.graph.onnx"):
+    weights = ("compact.fer", "compact.graph.onnx", "compact.int8.onnx")
+    for needed in (*needs, *(f"weights/{file}" for file in weights)):
         if needed not in names:
             session.error(f"{needed} is missing in {wheel.name}")
     if "tests/" in names:

@@ -352,10 +352,10 @@ def _trace_classifier(classifier, *, fold) -> bytes:
             self.add_module(PREDICTOR, deepcopy(module).cpu())
 
         def forward(self, faces):
-            logits = self.get_submodule(PREDICTOR)(faces)
+            predict = self.get_submodule(PREDICTOR)
+            logits = predict(faces)
             if classifier.test_time_flip:
-                flipped = self.get_submodule(PREDICTOR)(faces.flip(-1))
-                logits = (logits + flipped) / 2
+                logits = (logits + predict(faces.flip(-1))) / 2
             return torch.softmax(logits / classifier.temperature_, dim=1)
 
     name = f"The network {classifier.network!r}"

@@ -180,25 +180,26 @@ class Branches(nn.Module):
         return merged, after
 
 
+def layers(net):
+    """Give each layer of the stages of a `ConvNet`, with its stage and place."""
+    for stage in net.children():
+        if isinstance(stage, nn.Sequential):
+            yield from ((stage, i, layer) for i, layer in enumerate(stage))
+
+
 def branched(net):
     """Put branches beside the 3x3 convolutions of a `ConvNet`, the first excepted."""
-    for stage in net.children():
-        if not isinstance(stage, nn.Sequential):
-            continue
-        for i, layer in enumerate(stage):
-            if isinstance(layer, nn.Conv2d) and layer.in_channels > 1:
-                stage[i], stage[i + 1] = Branches(layer, stage[i + 1]), nn.Identity()
+    for stage, i, layer in layers(net):
+        if isinstance(layer, nn.Conv2d) and layer.in_channels > 1:
+            stage[i], stage[i + 1] = Branches(layer, stage[i + 1]), nn.Identity()
     return net
 
 
 def merged(net):
     """Turn a branched network back into a `ConvNet`."""
-    for stage in net.children():
-        if not isinstance(stage, nn.Sequential):
-            continue
-        for i, layer in enumerate(stage):
-            if isinstance(layer, Branches):
-                stage[i], stage[i + 1] = layer.merge()
+    for stage, i, layer in layers(net):
+        if isinstance(layer, Branches):
+            stage[i], stage[i + 1] = layer.merge()
     return net.eval()
 
 
