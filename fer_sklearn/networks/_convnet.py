@@ -170,8 +170,8 @@ def large(n_classes: int, *, dropout: float = 0.4) -> ConvNet:
     """
     return ConvNet(
         n_classes,
-        # From labels alone and in as many epochs, it was a point better than `compact`;
-        # it gained more from the predictions of several networks.
+        # More than a point better than `compact`, from labels alone (as many epochs) as
+        # well as from the predictions of several networks.
         widths=[(32, 64), (128, 128), (256, 256), (384, 384)],
         dropout=dropout,
     )
